@@ -1,0 +1,218 @@
+# epoll(7) as it is: Epoll, and the arrays that it fills.
+
+cdef extern from "sys/epoll.h" nogil:
+    cdef union epoll_data_t:
+        uint64_t u64
+    cdef struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int)
+    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    uint32_t EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLPRI, EPOLLERR, EPOLLHUP, EPOLLET, EPOLLONESHOT
+
+cdef extern from "epoll_calls.h" nogil:
+    int epoll_wait_ns(int, epoll_event *, int, uint64_t)
+    int epoll_control(int, int, int, uint32_t, uint64_t)
+    void alarm_set(int, uint64_t)
+    int epoll_pwait2_known
+    void epoll_learn_pwait2(int)
+    int EPOLL_EVENT_SIZE, EPOLL_EVENT_ALIGN, EPOLL_EVENT_EVENTS, EPOLL_EVENT_DATA
+
+cdef extern from "pair.h":
+    object pair_of(PyObject **, uint32_t, uint64_t)
+
+cdef extern from "stdlib.h" nogil:
+    void *malloc(size_t)
+    void *calloc(size_t, size_t)
+
+EVENT_LAYOUT = {"size": EPOLL_EVENT_SIZE, "align": EPOLL_EVENT_ALIGN, "events": EPOLL_EVENT_EVENTS, "data": EPOLL_EVENT_DATA}
+
+
+cdef class EventArray:
+    """Room for the events of one wait(); reusable, one thread at a time.  See compl_epoll.epoll."""
+
+    cdef epoll_event *entries
+    cdef int room
+    cdef int filled
+    cdef bint busy
+
+    def __cinit__(self, int capacity):
+        if capacity < 1:
+            raise ValueError(f"EventArray(): capacity must be at least 1, not {capacity}")
+        self.entries = <epoll_event *>calloc(<size_t>capacity, sizeof(epoll_event))
+        if self.entries == NULL:
+            raise MemoryError()
+        self.room = capacity
+
+    def __dealloc__(self):
+        free(self.entries)
+
+    @property
+    def capacity(self):
+        return self.room
+
+    def __len__(self):
+        return self.filled
+
+    def __getitem__(self, int index):
+        if index < 0:
+            index += self.filled
+        if not 0 <= index < self.filled:
+            raise IndexError(f"event {index} of {self.filled}")
+        return self.entries[index].events, self.entries[index].data.u64
+
+    def __iter__(self):
+        cdef _EventIterator iterator = _EventIterator.__new__(_EventIterator)
+        iterator.array = self
+        return iterator
+
+
+@cython.freelist(8)
+@cython.final
+@cython.no_gc                    # it refers to an array and to a tuple of ints: no cycle can be made of it
+cdef class _EventIterator:
+    cdef EventArray array
+    cdef int index
+    cdef PyObject *pair          # owned
+
+    def __dealloc__(self):
+        Py_XDECREF(self.pair)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef epoll_event *event
+        if self.index >= self.array.filled:
+            raise StopIteration
+        event = &self.array.entries[self.index]
+        self.index += 1
+        return pair_of(&self.pair, event.events, event.data.u64)
+
+
+cdef class Epoll:
+    """An epoll set; see compl_epoll.epoll."""
+
+    cdef int fd
+    cdef object __weakref__
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __init__(self):
+        if self.fd >= 0:
+            raise RuntimeError("Epoll.__init__() was called twice")
+        self.fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(errno, f"{_os.strerror(errno)}: epoll_create1")
+
+    cdef int number(self, str method) except -1:
+        if self.fd < 0:
+            raise ValueError(f"Epoll.{method}(): the epoll set is closed")
+        return self.fd
+
+    cdef int control(self, int operation, object file, object event, str method) except -1:
+        cdef int fd = as_descriptor(file, f"Epoll.{method}")
+        cdef int epfd = self.number(method)
+        cdef int status
+        cdef uint64_t data = 0
+        cdef uint32_t mask = 0
+        if event is not None:
+            try:
+                wanted, given = event
+            except (TypeError, ValueError):
+                raise TypeError(f"Epoll.{method}(): an Event(events, data) is needed, not {event!r}") from None
+            mask = wanted
+            data = as_key(given, f"Epoll.{method}")
+        status = epoll_control(epfd, operation, fd, mask, data)
+        if status < 0:
+            raise OSError(-status, f"{_os.strerror(-status)}: epoll_ctl({method}) of fd {fd} in epoll set {epfd}")
+        return 0
+
+    def register(self, fd, event):
+        self.control(EPOLL_CTL_ADD, fd, event, "register")
+
+    def modify(self, fd, event):
+        self.control(EPOLL_CTL_MOD, fd, event, "modify")
+
+    def unregister(self, fd):
+        self.control(EPOLL_CTL_DEL, fd, None, "unregister")
+
+    def wait(self, EventArray events not None, timeout_ms=-1):
+        cdef uint64_t deadline, budget
+        cdef int epfd = self.fd
+        cdef int count
+        if epfd < 0:
+            self.number("wait")
+        if events.busy:
+            raise ValueError("Epoll.wait(): the EventArray is in use by another thread's wait()")
+        if type(timeout_ms) is int:
+            budget = as_budget(timeout_ms)
+        else:
+            budget = as_nanoseconds(timeout_ms, "Epoll.wait", "timeout_ms (-1: for ever)") // 1000
+            budget = NEVER if budget >= NEVER // 1000 else budget
+        if budget == 0:
+            count = epoll_wait_ns(epfd, events.entries, events.room, 0)
+            if count >= 0:
+                events.filled = count
+                return count
+        deadline = after(budget) if budget != NEVER else NEVER
+        events.busy = True
+        events.filled = 0
+        try:
+            while True:
+                with nogil:
+                    # SAFETY: `events` is referenced by this frame, and `busy` keeps others from its entries
+                    count = epoll_wait_ns(epfd, events.entries, events.room, budget)
+                if count >= 0:
+                    events.filled = count
+                    return count
+                if count != -EINTR:
+                    raise OSError(-count, f"{_os.strerror(-count)}: epoll_wait on epoll set {epfd}")
+                PyErr_CheckSignals()
+                if deadline != NEVER:
+                    now = clock_now()
+                    budget = deadline - now if deadline > now else 0
+        finally:
+            events.busy = False
+
+    def fileno(self):
+        return self.number("fileno")
+
+    @property
+    def closed(self):
+        return self.fd < 0
+
+    def close(self):
+        cdef int fd = self.fd
+        self.fd = -1
+        if fd >= 0 and c_close(fd) < 0 and errno != EINTR:
+            raise OSError(errno, f"{_os.strerror(errno)}: close of epoll set {fd}")
+
+    def __enter__(self):
+        self.number("__enter__")
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.close()
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            c_close(self.fd)
+
+
+cdef inline uint64_t as_budget(long long milliseconds) noexcept:
+    """Whole milliseconds as ns; negative is for ever, as in epoll_wait(2)."""
+    return NEVER if milliseconds < 0 else <uint64_t>milliseconds * 1000000
+
+
+def has_pwait2():
+    """Whether the kernel waits with nanoseconds; found by asking it."""
+    cdef int fd
+    if epoll_pwait2_known == 0:
+        fd = epoll_create1(EPOLL_CLOEXEC)
+        if fd < 0:
+            return False
+        epoll_learn_pwait2(fd)
+        c_close(fd)
+    return epoll_pwait2_known > 0

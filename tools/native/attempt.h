@@ -1,0 +1,282 @@
+/* One try at an operation that must not block: the result, or -errno; -EAGAIN means "not now".
+
+   For backends that try first and ask the kernel for readiness only then.  Nothing here touches Python objects. */
+#ifndef COMPL_ATTEMPT_H
+#define COMPL_ATTEMPT_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "file.h"
+#include "op.h"
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
+
+/* Buffered reads up to this size are copied at once when cached; larger ones would hold the GIL for too long. */
+#define INLINE_BYTES (256 * 1024)
+
+static inline int op_is_read(const Op *op) {
+    return op->verb == VERB_READ || op->verb == VERB_READV;
+}
+
+/* The buffers that remain after `moved` bytes, in at most IOV_MAX vectors; `scratch` serves an operation of one buffer. */
+static inline int op_vectors(const Op *op, struct iovec *scratch, struct iovec **vectors) {
+    if (!op->extra || !op->extra->count) {
+        scratch->iov_base = (char *)op->view.buf + op->moved;
+        scratch->iov_len = (size_t)op->view.len - op->moved;
+        *vectors = scratch;
+        return 1;
+    }
+    *vectors = op->extra->iov;
+    return op->extra->count;
+}
+
+/* Move an operation of several buffers on by `moved` more bytes; one of a single buffer goes by op->moved alone. */
+static inline void op_skip(Op *op, size_t moved) {
+    if (!op->extra || !op->extra->count) return;
+    for (struct iovec *vector = op->extra->iov; moved; vector++) {
+        size_t step = moved < vector->iov_len ? moved : vector->iov_len;
+        vector->iov_base = (char *)vector->iov_base + step;
+        vector->iov_len -= step;
+        moved -= step;
+    }
+}
+
+static inline size_t op_length(const Op *op) {
+    if (!op->extra || !op->extra->count) return (size_t)op->view.len;
+    size_t length = 0;
+    for (int i = 0; i < op->extra->count; i++) length += op->extra->iov[i].iov_len;
+    return length;
+}
+
+static inline int64_t outcome_of(ssize_t result) {
+    return result < 0 ? -errno : result;
+}
+
+static inline int64_t try_recv(File *file, Op *op) {
+    size_t length = (size_t)op->view.len - op->moved;
+    ssize_t count = recv(op->fd, (char *)op->view.buf + op->moved, length, op->flags | MSG_DONTWAIT);
+    if (count < 0) return -errno;
+    /* TCP gave less than asked for: it is empty, and what comes later is a new event (epoll(7), question 9). */
+    if ((size_t)count < length && file->drains && !op->flags && !(file->ready & STICKY)) file->ready &= ~CAN_READ;
+    return count;
+}
+
+static inline int64_t try_send(Op *op) {
+    return outcome_of(send(op->fd, (char *)op->view.buf + op->moved, (size_t)op->view.len - op->moved,
+                           op->flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* A datagram with its sender; the kernel's MSG_TRUNC becomes the flag TRUNCATED (2). */
+static inline int64_t try_recv_from(Op *op) {
+    struct iovec vector = {op->view.buf, (size_t)op->view.len};
+    struct msghdr message = {.msg_name = &op->extra->address, .msg_namelen = sizeof op->extra->address,
+                             .msg_iov = &vector, .msg_iovlen = 1};
+    ssize_t count = recvmsg(op->fd, &message, op->flags | MSG_DONTWAIT);
+    if (count < 0) return -errno;
+    op->extra->address_length = message.msg_namelen;
+    if (message.msg_flags & MSG_TRUNC) {
+        op->outcome |= 2;
+        if (count > op->view.len) count = op->view.len;  /* the caller asked for MSG_TRUNC's real length */
+    }
+    return count;
+}
+
+static inline int64_t try_send_to(Op *op) {
+    return outcome_of(sendto(op->fd, op->view.buf, (size_t)op->view.len, op->flags | MSG_DONTWAIT | MSG_NOSIGNAL,
+                             (struct sockaddr *)&op->extra->address, op->extra->address_length));
+}
+
+/* accept() and connect() have no MSG_DONTWAIT: the descriptor is made non-blocking for the call and put back, since the
+   owner of a blocking socket goes on using it as one.  Returns the flags to put back, or -1 when there is nothing to. */
+static inline int unblock(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+    return flags;
+}
+
+static inline void put_back(int fd, int flags) {
+    int error = errno;
+    if (flags >= 0) (void)fcntl(fd, F_SETFL, flags);
+    errno = error;
+}
+
+/* The new descriptor.  What accept(2) says of the peer's network is the peer's trouble: the next one is tried. */
+static inline int64_t try_accept(Op *op) {
+    int flags = unblock(op->fd);
+    int accepted;
+    do accepted = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+    while (accepted < 0 && (errno == ECONNABORTED || errno == EPROTO || errno == ENETDOWN || errno == EHOSTDOWN ||
+                            errno == ENONET || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == EINTR));
+    put_back(op->fd, flags);
+    return outcome_of(accepted);
+}
+
+/* Also the way to learn the outcome later: connect() on a socket that was connecting gives 0, EALREADY or its error. */
+static inline int64_t try_connect(Op *op) {
+    int flags = unblock(op->fd);
+    int status;
+    do status = connect(op->fd, (struct sockaddr *)&op->extra->address, op->extra->address_length);
+    while (status < 0 && errno == EINTR);
+    put_back(op->fd, flags);
+    if (status == 0) return 0;
+    if (errno == EISCONN && op->moved) return 0;  /* `moved`: it was ours that went through */
+    if (errno != EINPROGRESS && errno != EALREADY) return -errno;
+    op->moved = 1;
+    return -EAGAIN;
+}
+
+static inline int64_t try_poll(const Op *op) {
+    struct pollfd one = {op->fd, (short)op->flags, 0};
+    int count = poll(&one, 1, 0);
+    if (count < 0) return -errno;
+    if (one.revents & POLLNVAL) return -EBADF;
+    return count ? one.revents : -EAGAIN;
+}
+
+/* Vectored read or write at the file's position (offset -1) or at an offset, with RWF_* flags. */
+static inline int64_t move_file(const Op *op, int rwf) {
+    struct iovec scratch, *vectors;
+    int count = op_vectors(op, &scratch, &vectors);
+    off_t offset = op->offset < 0 ? -1 : op->offset + (off_t)op->moved;
+    if (op_is_read(op))
+        return outcome_of(rwf || offset >= 0 ? preadv2(op->fd, vectors, count, offset, rwf) : readv(op->fd, vectors, count));
+    return outcome_of(rwf || offset >= 0 ? pwritev2(op->fd, vectors, count, offset, rwf) : writev(op->fd, vectors, count));
+}
+
+/* A socket as a file: what read(2) and write(2) would do, never blocking and without SIGPIPE. */
+static inline int64_t try_socket_file(Op *op) {
+    struct iovec scratch, *vectors;
+    struct msghdr message = {0};
+    message.msg_iovlen = (size_t)op_vectors(op, &scratch, &vectors);
+    message.msg_iov = vectors;
+    return outcome_of(op_is_read(op) ? recvmsg(op->fd, &message, MSG_DONTWAIT)
+                                     : sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* A pipe, terminal or device: RWF_NOWAIT where the file knows it.  Elsewhere poll(2) answers first, and a blocking
+   descriptor is written in pieces of PIPE_BUF, which POLLOUT promises room for. */
+static inline int64_t try_stream_file(File *file, Op *op) {
+    int direction = op_is_read(op) ? 1 : 2;
+    int64_t result = -EOPNOTSUPP;
+    sigset_t pipe, before;
+    if (direction == 2) {  /* no MSG_NOSIGNAL here: hold SIGPIPE back in this thread */
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    }
+    if (!(file->no_nowait & direction)) {
+        result = move_file(op, RWF_NOWAIT);
+        if (result == -EOPNOTSUPP || result == -EINVAL) file->no_nowait |= direction;
+    }
+    if (file->no_nowait & direction) {
+        struct pollfd one = {op->fd, direction == 1 ? POLLIN : POLLOUT, 0};
+        struct iovec scratch, *vectors;
+        int count = op_vectors(op, &scratch, &vectors);
+        int flags = fcntl(op->fd, F_GETFL);
+        if (poll(&one, 1, 0) == 0) {
+            result = -EAGAIN;
+        } else if (direction == 1 || flags & O_NONBLOCK || file->kind != FILE_PIPE) {
+            result = move_file(op, 0);
+        } else {
+            while (count > 1 && !vectors->iov_len) vectors++, count--;
+            size_t length = vectors->iov_len < PIPE_BUF ? vectors->iov_len : PIPE_BUF;
+            result = outcome_of(write(op->fd, vectors->iov_base, length));
+        }
+    }
+    if (direction == 2) {
+        static const struct timespec now = {0, 0};
+        if (result == -EPIPE && !sigismember(&before, SIGPIPE)) sigtimedwait(&pipe, NULL, &now);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    return result;
+}
+
+/* What is in the page cache already, copied at once.  -EAGAIN: the rest needs a helper thread; op->moved tells how far
+   this came. */
+static inline int64_t try_cached_file(File *file, Op *op) {
+    int direction = op_is_read(op) ? 1 : 2;
+    size_t length = op_length(op);
+    if (file->no_nowait & direction || length > INLINE_BYTES) return -EAGAIN;
+    int64_t result = move_file(op, RWF_NOWAIT);
+    if (result == -EOPNOTSUPP) {
+        file->no_nowait |= direction;
+        return -EAGAIN;
+    }
+    if (result <= 0 || (size_t)result == length) return result;
+    /* Short: end of file, or the rest is not cached. */
+    op->moved = (uint64_t)result;
+    op_skip(op, (size_t)result);
+    int64_t more = move_file(op, RWF_NOWAIT);
+    if (more == -EAGAIN) return -EAGAIN;
+    return more > 0 ? result + more : result;
+}
+
+#define OUTCOME_EOF 8u
+
+/* Nothing came although room was given: the end, where the file is a stream. */
+static inline void mark_end(const File *file, Op *op, int64_t result) {
+    if (result == 0 && file->kind != FILE_MESSAGE && op_length(op)) op->outcome |= OUTCOME_EOF;
+}
+
+/* Go on with send_all or recv_exactly until it is done, fails, ends, or has to wait. */
+static inline int64_t try_whole(File *file, Op *op) {
+    uint64_t length = (uint64_t)op->view.len;
+    for (;;) {
+        int64_t count = op->verb == VERB_SEND_ALL ? try_send(op) : try_recv(file, op);
+        if (count < 0) return count;
+        if (count == 0) {
+            if (!op->moved) mark_end(file, op, 0);
+            return (int64_t)op->moved;
+        }
+        op->moved += (uint64_t)count;
+        if (op->moved == length) return (int64_t)length;
+        if (op->verb == VERB_RECV_EXACTLY && !(file->ready & CAN_READ)) return -EAGAIN;
+    }
+}
+
+static int64_t attempt(File *file, Op *op) {
+    int64_t result;
+    switch (op->verb) {
+    case VERB_RECV:
+        result = try_recv(file, op);
+        if (file->kind == FILE_STREAM) mark_end(file, op, result);
+        return result;
+    case VERB_SEND: return try_send(op);
+    case VERB_RECV_EXACTLY:
+    case VERB_SEND_ALL: return try_whole(file, op);
+    case VERB_RECV_FROM: return try_recv_from(op);
+    case VERB_SEND_TO: return try_send_to(op);
+    case VERB_ACCEPT: return try_accept(op);
+    case VERB_CONNECT: return try_connect(op);
+    case VERB_POLL: return try_poll(op);
+    default:
+        if (file_is_socket(file)) result = try_socket_file(op);
+        else if (file->kind == FILE_BLOCKING) result = try_cached_file(file, op);
+        else result = try_stream_file(file, op);
+        if (op_is_read(op)) mark_end(file, op, result);
+        return result;
+    }
+}
+
+/* What helper threads run: the same operation, blocking. */
+static int64_t perform_blocking(Op *op) {
+    if (op->verb == VERB_FSYNC) return outcome_of(op->flags ? fdatasync(op->fd) : fsync(op->fd));
+    int64_t result = move_file(op, 0);
+    if (!op->moved) {
+        mark_end(op->file, op, result);
+        return result;
+    }
+    return result > 0 ? result + (int64_t)op->moved : (int64_t)op->moved;
+}
+#endif

@@ -1,0 +1,220 @@
+# What every port is: a table of operations, a ready queue, and completions made from it.
+#
+# All state is guarded by the GIL (on free-threaded builds by a critical section on the port, which gives way in the same
+# places).  Where the GIL is dropped, or code of the user may run (releasing a buffer, fileno()), the state is consistent.
+
+cdef class _PortBase:
+    cdef Tables tables
+    cdef uint64_t epoch          # fork_count when opened; NEVER once closed
+    cdef int owner               # the process that opened it
+    cdef bint closing
+    cdef uint32_t unfinished     # operations submitted whose completion is not in the ready queue yet
+    cdef uint32_t in_flight_     # operations submitted whose completion wait() has not returned yet
+    cdef uint64_t submitted, posted, via_thread, resubmitted
+    cdef object __weakref__
+    cdef object collected        # always None: a member that makes this a type the garbage collector visits (tables.h)
+
+    def __cinit__(self):
+        self.epoch = NEVER       # until the subclass has opened its kernel object
+        self.owner = c_getpid()
+
+    # ---- state ----------------------------------------------------------------------------------------------------------
+
+    cdef int check(self, str method) except -1:
+        """Refuse a port that is closed or another process's."""
+        if self.epoch == fork_count:
+            return 0
+        if self.epoch == NEVER:
+            raise _errors.closed_port(self.name, method)
+        raise _errors.forked_port(self.name, method, self.owner)
+
+    @property
+    def closed(self):
+        return self.epoch == NEVER
+
+    @property
+    def in_flight(self):
+        return self.in_flight_
+
+    # ---- the life of an operation ---------------------------------------------------------------------------------------
+
+    cdef Op *begin(self, int verb, object token) except NULL:
+        """A record, with its place in the ready queue assured, so that finishing it cannot fail."""
+        cdef Op *op
+        if ready_reserve(&self.tables.ready, self.unfinished + 1) < 0:
+            raise MemoryError()
+        op = op_take(&self.tables.ops)
+        if op == NULL:
+            raise MemoryError(f"{self.name} port: {self.tables.ops.live} operations are in flight; wait() for some first")
+        op.verb = verb
+        op.token = <PyObject *>token
+        Py_INCREF(op.token)
+        return op
+
+    cdef void release(self, Op *op) noexcept:
+        """Let go of all that an operation holds, then of its record.  May run code of the user, at its end of life."""
+        cdef int i
+        op.state = OP_LEAVING
+        if op.extra != NULL:
+            for i in range(op.extra.count):
+                if op.extra.views[i].obj != NULL:
+                    PyBuffer_Release(&op.extra.views[i])
+            free(op.extra.views)
+            free(op.extra)
+            op.extra = NULL
+        if op.view.obj != NULL:
+            # SAFETY: the kernel and the pool are done with the buffer: the operation is not in any of their queues
+            PyBuffer_Release(&op.view)
+        Py_CLEAR(op.object)
+        Py_CLEAR(op.key)
+        Py_CLEAR(op.token)
+        op_give(&self.tables.ops, op)
+
+    cdef int export(self, Op *op, object buffer, bint writable, str method) except -1:
+        """Export the buffer into the operation; the operation is given up when that fails."""
+        try:
+            # SAFETY: op.view stays at its address until release(); the exporter keeps the memory until then
+            PyObject_GetBuffer(buffer, &op.view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+        except BaseException as error:
+            op.view.obj = NULL
+            self.release(op)
+            if isinstance(error, TypeError):
+                raise TypeError(
+                    f"{method}(): a{' writable' if writable else ''} C-contiguous buffer is needed, not {type(buffer).__name__}"
+                ) from None
+            if isinstance(error, BufferError):
+                raise BufferError(f"{method}(): a{' writable' if writable else ''} C-contiguous buffer is needed: {error}") from None
+            raise
+        return 0
+
+    cdef inline void commit(self, Op *op) noexcept:
+        """From here on the operation will complete."""
+        self.submitted += 1
+        self.unfinished += 1
+        self.in_flight_ += 1
+
+    cdef void finish(self, Op *op, int64_t result) noexcept:
+        """The operation is done; its completion goes to the ready queue."""
+        cdef Entry *entry = ready_push(&self.tables.ready)
+        cdef File *file = op.file
+        op.result = result
+        op.state = OP_READY
+        entry.what = ENTRY_FINISHED
+        entry.of.op = op
+        self.unfinished -= 1
+        self.became_ready()
+        if file != NULL and op.verb != VERB_CLOSE:
+            file.in_flight -= 1
+            if file.closing != NULL and file.in_flight == 0:
+                self.close_now(file)
+
+    # ---- completions ----------------------------------------------------------------------------------------------------
+
+    cdef object value_of(self, Op *op, int64_t result):
+        if op.verb == VERB_ACCEPT and result >= 0:
+            return self.accepted(op, result)
+        if op.verb == VERB_RECV_FROM and result >= 0:
+            return address_object(op.extra)
+        if result < 0 and op.moved and (op.verb == VERB_SEND_ALL or op.verb == VERB_RECV_EXACTLY):
+            return op.moved
+        return None
+
+    cdef object accepted(self, Op *op, int64_t descriptor):
+        """The descriptor as a socket object, which owns it."""
+        cdef File *file = op.file
+        return _socket_class(file.family, file.socket_type, file.protocol, fileno=descriptor)
+
+    cdef PyObject *complete(self, Entry *entry) except NULL:
+        """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises."""
+        cdef Op *op
+        cdef File *file
+        cdef PyObject *done
+        cdef PyObject *key
+        cdef int64_t result = entry.result
+        cdef uint8_t outcome
+        cdef object value = None
+        cdef object number, shown    # declared: <PyObject *> of an inferred C integer would be a dead temporary
+        if entry.what == ENTRY_POSTED:
+            number = entry.key
+            shown = result
+            done = completion_new(<PyObject *>_Completion, <PyObject *>number, <PyObject *>shown, entry.token,
+                                  <PyObject *>_POSTED, <PyObject *>_none_flags, Py_None)
+            Py_DECREF(entry.token)
+            return done
+        if entry.what == ENTRY_READINESS:
+            file = entry.of.file
+            shown = result
+            done = completion_new(<PyObject *>_Completion, file.key if file.key != NULL else <PyObject *>_zero,
+                                  <PyObject *>shown, Py_None, <PyObject *>_READY, <PyObject *>_none_flags, Py_None)
+            file.queued = False
+            if file.muted:
+                file.muted = False
+                self.unmuted(file)
+            return done
+        op = entry.of.op
+        key = op.key if op.key != NULL else <PyObject *>_zero
+        if entry.what == ENTRY_MORE:
+            value = self.value_of(op, result)
+            shown = 0
+            return completion_new(<PyObject *>_Completion, key, <PyObject *>shown, op.token,
+                                  <PyObject *>_kinds[kind_of_verb[op.verb]], <PyObject *>_flags[1], <PyObject *>value)
+        if op.verb == VERB_CLOSE and op.object != NULL:
+            self.close_object(op)
+        result = op.result
+        outcome = op.outcome
+        if op.verb == VERB_ACCEPT or op.verb == VERB_RECV_FROM or result < 0:
+            value = self.value_of(op, result)
+            if op.verb == VERB_ACCEPT and result > 0:
+                op.result = result = 0  # the socket object owns the descriptor from here on
+        shown = result
+        done = completion_new(<PyObject *>_Completion, key, <PyObject *>shown, op.token,
+                              <PyObject *>_kinds[kind_of_verb[op.verb]],
+                              <PyObject *>(_flags[outcome] if outcome else _none_flags), <PyObject *>value)
+        self.in_flight_ -= 1
+        self.release(op)
+        return done
+
+    cdef list deliver(self, Py_ssize_t room):
+        """Up to `room` completions from the ready queue."""
+        cdef Py_ssize_t count = min(room, <Py_ssize_t>self.tables.ready.count)
+        cdef Py_ssize_t built = 0
+        cdef Entry entry
+        cdef PyObject *done
+        cdef list out
+        if count == 0:
+            return []
+        out = PyList_New(count)
+        # SAFETY: items beyond `built` are NULL, which list tolerates until the size is set to what was built
+        while built < count and self.tables.ready.count:  # user code run by a release may take entries
+            entry = ready_pop(&self.tables.ready)
+            try:
+                done = self.complete(&entry)
+            except BaseException:
+                ready_unpop(&self.tables.ready, entry)
+                if built == 0:
+                    Py_SET_SIZE(<PyObject *>out, 0)
+                    raise
+                break
+            PyList_SET_ITEM(out, built, done)
+            built += 1
+        Py_SET_SIZE(<PyObject *>out, built)
+        if self.tables.ready.count == 0:
+            self.became_empty()
+        return out
+
+    # ---- for the layers above -------------------------------------------------------------------------------------------
+
+    cdef void became_ready(self) noexcept:
+        pass
+
+    cdef void became_empty(self) noexcept:
+        pass
+
+    cdef void unmuted(self, File *file) noexcept:
+        pass
+
+    cdef void close_now(self, File *file) noexcept:
+        pass
+
+    cdef int close_object(self, Op *op) except -1:
+        return 0

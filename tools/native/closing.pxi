@@ -1,0 +1,130 @@
+# The end of a port: a barrier.  When close() returns, nobody else writes into any buffer.
+
+cdef extern from "unistd.h" nogil:
+    int usleep(unsigned int)
+
+cdef enum: DRAIN_SECONDS = 5
+
+
+cdef class _ClosingPort(_ReadinessPort):
+    cdef bint leaked
+    cdef uint32_t closers        # threads that wait for another one's close()
+
+    def close(self):
+        cdef Sleeper me
+        if self.epoch != fork_count and self.epoch != NEVER:
+            self.abandon()       # a forked child: its copies of the descriptors, nothing of the parent's
+            return
+        if self.epoch == NEVER:
+            while self.closing:  # another thread is at it: a barrier for this one too
+                sleeper_append(&self.sleepers, &me)
+                with nogil:
+                    sleeper_sleep(&me, clock_now() + 1000000)
+                sleeper_remove(&self.sleepers, &me)
+            return
+        self.epoch = NEVER
+        self.closing = True
+        self.evict()
+        self.drain()
+        self.discard()
+        self.closing = False
+
+    cdef int evict(self) except -1:
+        """Every waiter leaves, with PortClosedError."""
+        while self.inside:
+            while self.sleepers.head != NULL:
+                self.wake_sleeper()
+            if self.asleep:
+                self.rung = False    # it may have been rung for something else
+                self.ring()
+            if self.inside:
+                with nogil:
+                    usleep(50)
+        return 0
+
+    cdef int drain(self) except -1:
+        """Helper threads let go of their buffers.  What does not end in time is left alone for ever."""
+        cdef Pool *pool = self.pool
+        cdef bint stopped
+        if pool == NULL:
+            return 0
+        with nogil:
+            # SAFETY: no other thread uses the pool: all are refused since epoch is NEVER
+            stopped = pool_stop(pool, DRAIN_SECONDS)
+        if stopped:
+            self.pool = NULL
+            pool_free(pool)
+        else:
+            self.leaked = True
+        return 0
+
+    cdef int discard(self) except -1:
+        """Drop what nobody will take, and close the descriptors that are the port's own."""
+        cdef uint32_t i
+        cdef Entry entry
+        cdef Op *op
+        cdef File *file
+        cdef int fd
+        while self.tables.ready.count:
+            entry = ready_pop(&self.tables.ready)
+            if entry.what == ENTRY_POSTED:
+                Py_DECREF(entry.token)
+            elif entry.what == ENTRY_MORE:
+                c_close(<int>entry.result)   # an accepted connection that nobody took
+        for i in range(self.tables.ops.count):
+            op = op_at(&self.tables.ops, i)
+            if op.state == OP_FREE or op.state == OP_NEW or op.state == OP_LEAVING:
+                continue         # NEW and LEAVING belong to a thread that is in the middle of it
+            if op.state == OP_RUNNING and self.leaked:
+                continue         # SAFETY: the helper thread goes on writing into its buffer
+            if op.state == OP_READY and op.verb == VERB_ACCEPT and op.result >= 0:
+                c_close(<int>op.result)
+            if op.verb == VERB_CLOSE and op.state == OP_QUEUED and op.object == NULL:
+                c_close(op.fd)   # close_file() had been promised
+            self.release(op)
+        self.in_flight_ = 0
+        self.unfinished = 0
+        self.close_kernel()
+        for fd in range(self.tables.files.size):
+            file = self.tables.files.files[fd]
+            if file != NULL:
+                file.registration = 0
+                file.open = False
+                Py_CLEAR(file.object)
+                Py_CLEAR(file.key)
+                Py_CLEAR(file.weak)
+        if self.leaked:
+            _warnings.warn(
+                f"{self.name} port: close(): file operations did not end within {DRAIN_SECONDS} s; "
+                "their buffers and threads are left alone for ever",
+                ResourceWarning, source=self,
+            )
+        return 0
+
+    cdef int abandon(self) except -1:
+        """In a forked child: threads and waiters are the parent's; the descriptors here are copies."""
+        self.epoch = NEVER
+        self.pool = NULL         # its threads do not exist here; its memory is a copy that dies with the process
+        self.inside = 0
+        self.close_kernel()
+        return 0
+
+    def __del__(self):
+        if self.epoch == fork_count:
+            _warnings.warn(f"unclosed {self.name} port {self!r}; call close() or use it in a with statement",
+                           ResourceWarning, source=self)
+            self.close()
+        elif self.epoch != NEVER:
+            self.abandon()
+
+    def __dealloc__(self):
+        if self.leaked:
+            return               # SAFETY: a helper thread still uses the records
+        op_table_free(&self.tables.ops)
+        file_table_free(&self.tables.files)
+        free(self.tables.ready.entries)
+        free(self.tables.timers.heap)
+
+    cdef int close_kernel(self) except -1:
+        """Close the kernel object and the doorbell."""
+        return 0

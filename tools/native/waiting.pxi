@@ -1,0 +1,182 @@
+# Waiting and waking: one thread at a time, the leader, waits in the kernel; others sleep on futexes.
+#
+# N threads woken by one completion would see N-1 empty queues, and user-space queues can have one reader only.  Whoever
+# puts something into the ready queue wakes exactly one thread: a sleeper if there is one, else the leader by the doorbell.
+# Whoever leaves wait() passes on what it leaves behind.
+
+cdef class _WaitingPort(_PortBase):
+    cdef SleeperList sleepers
+    cdef int bell                # eventfd, watched edge-triggered by the kernel object
+    cdef bint leading            # a thread is in lead()
+    cdef bint asleep             # ... and has dropped the GIL to block
+    cdef bint rung               # ... and was rung for since
+    cdef uint64_t asleep_until
+    cdef uint32_t inside         # threads in wait(), or using descriptors without the GIL
+    cdef uint32_t unpolled       # waits in a row that did not look at the kernel
+    cdef uint64_t waits, kernel_waits
+
+    def __cinit__(self):
+        self.bell = -1
+
+    # ---- waking ---------------------------------------------------------------------------------------------------------
+
+    cdef int ring(self) except -1:
+        """Get the leader out of the kernel.  The GIL is dropped: the woken thread needs it at once."""
+        if self.asleep and not self.rung:
+            self.rung = True
+            self.inside += 1     # close() keeps the descriptor open until we are out
+            with nogil:
+                bell_ring(self.bell)
+            self.inside -= 1
+        return 0
+
+    cdef int wake_sleeper(self) except -1:
+        cdef Sleeper *sleeper = self.sleepers.head
+        cdef uint32_t *address = &sleeper.woken
+        sleeper_remove(&self.sleepers, sleeper)
+        sleeper_mark(sleeper)
+        with nogil:
+            sleeper_wake(address)
+        return 0
+
+    cdef inline int poke(self) except -1:
+        """One thread shall look at the ready queue.  Call last: other threads run meanwhile."""
+        if self.inside and self.tables.ready.count:
+            if self.sleepers.head != NULL:
+                self.wake_sleeper()
+            else:
+                self.ring()
+        return 0
+
+    # ---- posting --------------------------------------------------------------------------------------------------------
+
+    @cython.critical_section
+    def post(self, key, result=0, token=None):
+        cdef uint64_t number = as_key(key, "post")
+        cdef int64_t value = as_result(result)
+        cdef Entry *entry
+        if self.epoch != fork_count:
+            self.check("post")
+        if ready_reserve(&self.tables.ready, self.unfinished + 1) < 0:
+            raise MemoryError()
+        entry = ready_push(&self.tables.ready)
+        entry.what = ENTRY_POSTED
+        entry.key = number
+        entry.result = value
+        entry.token = <PyObject *>token
+        Py_INCREF(entry.token)
+        self.posted += 1
+        self.became_ready()
+        self.poke()
+
+    # ---- waiting --------------------------------------------------------------------------------------------------------
+
+    @cython.critical_section
+    def wait(self, max_completions=64, timeout=None, *, min_completions=1):
+        cdef Py_ssize_t room = as_count(max_completions, "max_completions")
+        cdef Py_ssize_t want = 1 if min_completions is 1 else as_count(min_completions, "min_completions")
+        cdef uint64_t budget = NEVER if timeout is None else as_nanoseconds(timeout, "wait", "timeout")
+        if want > room:
+            raise ValueError(f"wait(): min_completions ({want}) must not exceed max_completions ({room})")
+        if self.epoch != fork_count:
+            self.check("wait")
+        self.waits += 1
+        self.inside += 1
+        try:
+            self.fill(<size_t>want, <size_t>room, budget)
+            return self.deliver(room)
+        finally:
+            self.inside -= 1
+            if self.sleepers.head != NULL and (self.tables.ready.count or not self.leading):
+                self.wake_sleeper()
+
+    cdef int fill(self, size_t want, size_t room, uint64_t budget) except -1:
+        """Wait until `want` completions are ready or the time is up."""
+        cdef uint64_t deadline
+        if self.tables.ready.count >= want or budget == 0:
+            # Enough is there, but neither posts nor timers nor I/O may starve the others.
+            if not self.leading and (self.tables.ready.count < room or self.unpolled >= 16):
+                self.lead(0, room)
+            else:
+                self.unpolled += 1
+            return 0
+        deadline = after(budget)
+        while True:
+            if self.leading:
+                self.sleep(deadline)
+            else:
+                self.lead(deadline, room)
+            if self.epoch != fork_count:
+                self.check("wait")
+            if self.tables.ready.count >= want or (deadline != NEVER and clock_now() >= deadline):
+                return 0
+            if self.tables.ready.count and self.sleepers.head != NULL:
+                self.wake_sleeper()  # too few for this thread, perhaps enough for that one
+
+    cdef int sleep(self, uint64_t deadline) except -1:
+        """Sleep until woken, the deadline, or a signal."""
+        cdef Sleeper me
+        cdef int status
+        sleeper_append(&self.sleepers, &me)
+        with nogil:
+            status = sleeper_sleep(&me, deadline)
+        sleeper_remove(&self.sleepers, &me)
+        if status == -EINTR:
+            PyErr_CheckSignals()
+        return 0
+
+    cdef int lead(self, uint64_t deadline, size_t room) except -1:
+        """Take what the kernel has, blocking until `deadline` (0: not at all), and what timers are due."""
+        cdef uint64_t until = deadline
+        cdef int status
+        if until and self.tables.timers.count:
+            until = min(until, timers_next(&self.tables.timers))
+        self.unpolled = 0
+        self.leading = True
+        try:
+            # what is queued already takes its room; one event is looked at in any case
+            status = self.harvest(until, <int>(room - self.tables.ready.count) if room > self.tables.ready.count else 1)
+        finally:
+            self.leading = False
+        if self.tables.timers.count:
+            self.expire()
+        if status == -EINTR:
+            PyErr_CheckSignals()
+        return 0
+
+    cdef int expire(self) except -1:
+        cdef uint64_t now = clock_now()
+        cdef Op *op = timers_expired(&self.tables.timers, now)
+        while op != NULL:
+            self.expired(op)
+            op = timers_expired(&self.tables.timers, now)
+        self.timers_changed()
+        return 0
+
+    cdef void expired(self, Op *op) noexcept:
+        self.finish(op, 0)
+
+    cdef int start_timer(self, Op *op) except -1:
+        """Into the heap; the leader hears of a timer that is due before it would wake."""
+        if timers_add(&self.tables.timers, op) < 0:
+            raise MemoryError()
+        op.state = OP_QUEUED
+        self.timers_changed()
+        return 0
+
+    cdef void timers_changed(self) noexcept:
+        pass
+
+    cdef int harvest(self, uint64_t until, int room) except -1:
+        """Wait in the kernel until `until` (0: do not block; NEVER) and put what came, at most about `room`, into the
+        ready queue.  0 or -EINTR."""
+        return 0
+
+
+cdef Py_ssize_t as_count(object count, str argument) except -1:
+    if isinstance(count, (bool, float)) or not hasattr(count, "__index__"):
+        raise TypeError(f"wait(): {argument} must be an int, not {type(count).__name__}")
+    count = _operator.index(count)
+    if count < 1:
+        raise ValueError(f"wait(): {argument} must be at least 1, not {count}")
+    return min(count, 1 << 30)
