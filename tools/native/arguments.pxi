@@ -2,49 +2,86 @@
 
 from libc.math cimport isnan
 
+cdef extern from "descriptor.h":
+    bint is_unsigned(PyObject *, uint64_t)
+    PyObject *fileno_name
+    int DESCRIPTOR_UNCLEAR
+    int descriptor_of(PyObject *)
+    void socket_learn(object, object, int, object, int, object)
+    object PyUnicode_InternFromString(const char *)
+
+cdef object _fileno = PyUnicode_InternFromString(b"fileno")
+fileno_name = <PyObject *>_fileno
+
+
+cdef int _learn_sockets() except -1:
+    cdef object first, second, closed
+    first, second = _socket.socketpair()
+    with first, second:
+        closed = _socket.socket(fileno=_os.dup(first.fileno()))
+        closed.close()
+        socket_learn(_socket_class, first, first.fileno(), second, second.fileno(), closed)
+    return 0
+
+
+try:
+    _learn_sockets()
+except OSError:
+    pass                         # no descriptors left: fileno() will be called
+
+
+cdef object as_exact_int(object number, str method, str argument):
+    """An int that is nothing but an int; bool and float are none."""
+    if isinstance(number, (bool, float)) or not hasattr(number, "__index__"):
+        raise TypeError(f"{method}(): {argument} must be an int, not {type(number).__name__}")
+    return int(_operator.index(number))
+
+
+cdef inline object as_key_object(object key, str method):
+    """A key of 0..2**64-1, as an exact int."""
+    if not PyLong_CheckExact(key):
+        key = as_exact_int(key, method, "key")
+    if is_unsigned(<PyObject *>key, 0xFFFFFFFFFFFFFFFF):
+        return key
+    raise OverflowError(f"{method}(): key {key} is outside 0..2**64-1")
+
+
+cdef inline object as_result_object(object result):
+    """What a post carries, 0..2**32-1, as an exact int."""
+    if not PyLong_CheckExact(result):
+        result = as_exact_int(result, "post", "result")
+    if is_unsigned(<PyObject *>result, 0xFFFFFFFF):
+        return result
+    raise OverflowError(f"post(): result {result} is outside 0..2**32-1")
+
 
 cdef uint64_t as_key(object key, str method) except? 0xFFFFFFFFFFFFFFFF:
-    """A u64; bool is no key."""
-    if type(key) is not int:
-        if isinstance(key, (bool, float)) or not hasattr(key, "__index__"):
-            raise TypeError(f"{method}(): key must be an int from 0 to 2**64-1, not {type(key).__name__}")
-        key = _operator.index(key)
-    try:
-        return <uint64_t>key
-    except OverflowError:
-        raise OverflowError(f"{method}(): key {key} is outside 0..2**64-1") from None
-
-
-cdef int64_t as_result(object result) except -1:
-    """What a post may carry: a u32."""
-    cdef int64_t value
-    if type(result) is not int:
-        if isinstance(result, (bool, float)) or not hasattr(result, "__index__"):
-            raise TypeError(f"post(): result must be an int from 0 to 2**32-1, not {type(result).__name__}")
-        result = _operator.index(result)
-    try:
-        value = result
-    except OverflowError:
-        value = -1
-    if not 0 <= value <= 0xFFFFFFFF:
-        raise OverflowError(f"post(): result {result} is outside 0..2**32-1")
-    return value
+    return <uint64_t>as_key_object(key, method)
 
 
 cdef uint64_t as_nanoseconds(object seconds, str method, str argument) except? 0xFFFFFFFFFFFFFFFE:
     """Seconds to ns, rounded up; NEVER for infinity and for what is longer than the clock can say."""
     cdef double value
-    try:
-        value = seconds
-    except (TypeError, ValueError):
-        raise TypeError(f"{method}(): {argument} must be a number of seconds, not {type(seconds).__name__}") from None
+    cdef double nanoseconds
+    cdef uint64_t whole
+    if PyFloat_CheckExact(seconds):
+        value = <double>seconds
+    else:
+        value = as_double(seconds, method, argument)
     if isnan(value) or value < 0:
         raise ValueError(f"{method}(): {argument} must be at least 0, not {seconds}")
     if value >= 9e9:
         return NEVER
-    cdef double nanoseconds = value * 1e9
-    cdef uint64_t whole = <uint64_t>nanoseconds
+    nanoseconds = value * 1e9
+    whole = <uint64_t>nanoseconds
     return whole + 1 if nanoseconds > whole else whole
+
+
+cdef double as_double(object seconds, str method, str argument) except? -1:
+    try:
+        return seconds
+    except (TypeError, ValueError):
+        raise TypeError(f"{method}(): {argument} must be a number of seconds, not {type(seconds).__name__}") from None
 
 
 cdef inline uint64_t after(uint64_t nanoseconds) noexcept nogil:
@@ -81,21 +118,21 @@ cdef int as_interest(object interest, str method) except -1:
 
 cdef int as_descriptor(object file, str method) except? -1:
     """The number of an int or of an object with fileno(); negative when it is closed."""
-    if not PyLong_Check(file):
-        try:
-            fileno = file.fileno
-        except AttributeError:
-            raise TypeError(
-                f"{method}(): a file must be an int or an object with fileno(), not {type(file).__name__}"
-            ) from None
-        try:
-            file = fileno()
-        except ValueError:  # a closed io object
-            return -2
-        if not PyLong_Check(file):
-            raise TypeError(f"{method}(): fileno() returned {type(file).__name__}, not an int")
-    elif isinstance(file, bool):
-        raise TypeError(f"{method}(): a file must be an int or an object with fileno(), not bool")
-    if not -0x80000000 <= file <= 0x7FFFFFFF:
+    cdef int fd = descriptor_of(<PyObject *>file)
+    return fd if fd != DESCRIPTOR_UNCLEAR else unclear_descriptor(file, method)
+
+
+cdef int unclear_descriptor(object file, str method) except? -1:
+    """descriptor_of() could not tell: the file is no file, is closed, or is an int of a subclass."""
+    PyErr_Clear()
+    if isinstance(file, int) and not isinstance(file, bool):
+        return as_descriptor(int(file), method)
+    if isinstance(file, bool) or not hasattr(file, "fileno"):
+        raise TypeError(f"{method}(): a file must be an int or an object with fileno(), not {type(file).__name__}")
+    try:
+        number = file.fileno()
+    except ValueError:           # a closed io object
         return -2
-    return file
+    if not isinstance(number, int):
+        raise TypeError(f"{method}(): fileno() of {type(file).__name__} returned {type(number).__name__}, not an int")
+    return as_descriptor(int(number), method)

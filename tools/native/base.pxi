@@ -70,22 +70,24 @@ cdef class _PortBase:
         Py_CLEAR(op.token)
         op_give(&self.tables.ops, op)
 
-    cdef int export(self, Op *op, object buffer, bint writable, str method) except -1:
+    cdef inline int export(self, Op *op, object buffer, bint writable, str method) except -1:
         """Export the buffer into the operation; the operation is given up when that fails."""
+        # SAFETY: op.view stays at its address until release(); the exporter keeps the memory until then
+        if get_buffer(buffer, &op.view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE) == 0:
+            return 0
+        return self.refuse_buffer(op, buffer, writable, method)
+
+    cdef int refuse_buffer(self, Op *op, object buffer, bint writable, str method) except -1:
+        """The exporter has said no, with an exception; ours says what was wanted."""
+        op.view.obj = NULL
+        PyErr_Clear()
+        self.release(op)
+        wanted = "a writable C-contiguous buffer" if writable else "a C-contiguous buffer"
         try:
-            # SAFETY: op.view stays at its address until release(); the exporter keeps the memory until then
-            PyObject_GetBuffer(buffer, &op.view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
-        except BaseException as error:
-            op.view.obj = NULL
-            self.release(op)
-            if isinstance(error, TypeError):
-                raise TypeError(
-                    f"{method}(): a{' writable' if writable else ''} C-contiguous buffer is needed, not {type(buffer).__name__}"
-                ) from None
-            if isinstance(error, BufferError):
-                raise BufferError(f"{method}(): a{' writable' if writable else ''} C-contiguous buffer is needed: {error}") from None
-            raise
-        return 0
+            memoryview(buffer).release()
+        except TypeError:
+            raise TypeError(f"{method}(): {wanted} is needed, not {type(buffer).__name__}") from None
+        raise BufferError(f"{method}(): {wanted} is needed, which this {type(buffer).__name__} does not give")
 
     cdef inline void commit(self, Op *op) noexcept:
         """From here on the operation will complete."""
@@ -125,21 +127,23 @@ cdef class _PortBase:
         return _socket_class(file.family, file.socket_type, file.protocol, fileno=descriptor)
 
     cdef PyObject *complete(self, Entry *entry) except NULL:
-        """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises."""
+        """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises.
+
+        Making a socket object and letting go of a buffer may run code of the user, and other threads: what is used
+        afterwards is held here, and the operation is LEAVING, so that close() leaves it to us.
+        """
         cdef Op *op
         cdef File *file
         cdef PyObject *done
-        cdef PyObject *key
+        cdef object key, token
         cdef int64_t result = entry.result
         cdef uint8_t outcome
         cdef object value = None
-        cdef object number, shown    # declared: <PyObject *> of an inferred C integer would be a dead temporary
+        cdef object shown        # declared: <PyObject *> of an inferred C integer would be a dead temporary
         if entry.what == ENTRY_POSTED:
-            number = entry.key
-            shown = result
-            done = completion_new(<PyObject *>_Completion, <PyObject *>number, <PyObject *>shown, entry.token,
+            done = completion_new(<PyObject *>_Completion, entry.of.key, entry.number, entry.token,
                                   <PyObject *>_POSTED, <PyObject *>_none_flags, Py_None)
-            Py_DECREF(entry.token)
+            self.drop_post(entry)
             return done
         if entry.what == ENTRY_READINESS:
             file = entry.of.file
@@ -152,27 +156,37 @@ cdef class _PortBase:
                 self.unmuted(file)
             return done
         op = entry.of.op
-        key = op.key if op.key != NULL else <PyObject *>_zero
+        key = <object>op.key if op.key != NULL else _zero
+        token = <object>op.token
         if entry.what == ENTRY_MORE:
             value = self.value_of(op, result)
-            shown = 0
-            return completion_new(<PyObject *>_Completion, key, <PyObject *>shown, op.token,
+            return completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>_zero, <PyObject *>token,
                                   <PyObject *>_kinds[kind_of_verb[op.verb]], <PyObject *>_flags[1], <PyObject *>value)
+        op.state = OP_LEAVING
         if op.verb == VERB_CLOSE and op.object != NULL:
             self.close_object(op)
         result = op.result
         outcome = op.outcome
-        if op.verb == VERB_ACCEPT or op.verb == VERB_RECV_FROM or result < 0:
-            value = self.value_of(op, result)
-            if op.verb == VERB_ACCEPT and result > 0:
-                op.result = result = 0  # the socket object owns the descriptor from here on
-        shown = result
-        done = completion_new(<PyObject *>_Completion, key, <PyObject *>shown, op.token,
-                              <PyObject *>_kinds[kind_of_verb[op.verb]],
-                              <PyObject *>(_flags[outcome] if outcome else _none_flags), <PyObject *>value)
+        try:
+            if op.verb == VERB_ACCEPT or op.verb == VERB_RECV_FROM or result < 0:
+                value = self.value_of(op, result)
+                if op.verb == VERB_ACCEPT and result >= 0:
+                    op.result = result = 0       # the socket object owns the descriptor from here on
+            shown = result
+            done = completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>shown, <PyObject *>token,
+                                  <PyObject *>_kinds[kind_of_verb[op.verb]],
+                                  <PyObject *>(_flags[outcome] if outcome else _none_flags), <PyObject *>value)
+        except BaseException:
+            op.state = OP_READY
+            raise
         self.in_flight_ -= 1
         self.release(op)
         return done
+
+    cdef inline void drop_post(self, Entry *entry) noexcept:
+        Py_DECREF(entry.of.key)
+        Py_DECREF(entry.number)
+        Py_DECREF(entry.token)
 
     cdef list deliver(self, Py_ssize_t room):
         """Up to `room` completions from the ready queue."""
@@ -185,18 +199,16 @@ cdef class _PortBase:
             return []
         out = PyList_New(count)
         # SAFETY: items beyond `built` are NULL, which list tolerates until the size is set to what was built
-        while built < count and self.tables.ready.count:  # user code run by a release may take entries
-            entry = ready_pop(&self.tables.ready)
-            try:
-                done = self.complete(&entry)
-            except BaseException:
-                ready_unpop(&self.tables.ready, entry)
-                if built == 0:
-                    Py_SET_SIZE(<PyObject *>out, 0)
-                    raise
-                break
-            PyList_SET_ITEM(out, built, done)
-            built += 1
+        try:
+            while built < count and self.tables.ready.count:  # user code run by a release may take entries
+                entry = ready_pop(&self.tables.ready)
+                PyList_SET_ITEM(out, built, self.complete(&entry))
+                built += 1
+        except BaseException:
+            ready_unpop(&self.tables.ready, entry)
+            if built == 0:
+                Py_SET_SIZE(<PyObject *>out, 0)
+                raise
         Py_SET_SIZE(<PyObject *>out, built)
         if self.tables.ready.count == 0:
             self.became_empty()

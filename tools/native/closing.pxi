@@ -8,7 +8,6 @@ cdef enum: DRAIN_SECONDS = 5
 
 cdef class _ClosingPort(_ReadinessPort):
     cdef bint leaked
-    cdef uint32_t closers        # threads that wait for another one's close()
 
     def close(self):
         cdef Sleeper me
@@ -68,7 +67,7 @@ cdef class _ClosingPort(_ReadinessPort):
         while self.tables.ready.count:
             entry = ready_pop(&self.tables.ready)
             if entry.what == ENTRY_POSTED:
-                Py_DECREF(entry.token)
+                self.drop_post(&entry)
             elif entry.what == ENTRY_MORE:
                 c_close(<int>entry.result)   # an accepted connection that nobody took
         for i in range(self.tables.ops.count):

@@ -14,6 +14,9 @@ cdef extern from "Python.h":
     int PyObject_GetBuffer(object, Py_buffer *, int) except -1
     void PyBuffer_Release(Py_buffer *)
     bint PyLong_Check(object)
+    bint PyLong_CheckExact(object)
+    bint PyFloat_CheckExact(object)
+    int get_buffer "PyObject_GetBuffer"(object, Py_buffer *, int)    # -1 leaves the exception to the caller
     int PyErr_CheckSignals() except -1
     PyObject *PyWeakref_NewRef(PyObject *, PyObject *)
     void PyErr_Clear()
@@ -83,10 +86,11 @@ cdef extern from "ready.h" nogil:
     ctypedef union EntryOf:
         Op *op
         File *file
+        PyObject *key
     ctypedef struct Entry:
         EntryOf of
         PyObject *token
-        uint64_t key
+        PyObject *number
         int64_t result
         int what
     ctypedef struct ReadyQueue:

@@ -166,18 +166,10 @@ cdef class _OperationsPort(_FilesPort):
             self.release(op)
             raise MemoryError()
         for i in range(count):
-            try:
-                # SAFETY: the views live in op.extra until release(), which gives each back
-                PyObject_GetBuffer(listed[i], &op.extra.views[i], wanted)
-            except BaseException as error:
+            # SAFETY: the views live in op.extra until release(), which gives each back
+            if get_buffer(listed[i], &op.extra.views[i], wanted) < 0:
                 op.extra.views[i].obj = NULL
-                self.release(op)
-                if isinstance(error, (TypeError, BufferError)):
-                    raise type(error)(
-                        f"{method}(): buffer {i}: a{' writable' if wanted else ''} C-contiguous buffer is needed, "
-                        f"not {type(listed[i]).__name__}"
-                    ) from None
-                raise
+                self.refuse_buffer(op, listed[i], wanted == PyBUF_WRITABLE, f"{method}(): buffer {i}")
             op.extra.iov[i].iov_base = op.extra.views[i].buf
             op.extra.iov[i].iov_len = <size_t>op.extra.views[i].len
         op.offset = position

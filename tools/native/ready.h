@@ -11,20 +11,21 @@ typedef struct File File;
 enum {
     ENTRY_FINISHED,  /* op: its terminal completion */
     ENTRY_MORE,      /* op: one of a multishot operation, which goes on */
-    ENTRY_POSTED,    /* key, result, token */
-    ENTRY_READINESS  /* file, unless its registration is not the one of `key` any more */
+    ENTRY_POSTED,    /* key, number, token */
+    ENTRY_READINESS  /* file, result */
 };
 
 typedef union {
     Op *op;
     File *file;
+    PyObject *key;     /* owned; POSTED: the ints as they were given, so that none is made again */
 } EntryOf;
 
 typedef struct {
     EntryOf of;
-    PyObject *token;   /* owned; POSTED only */
-    uint64_t key;      /* POSTED: the key; READINESS: the number of the registration */
-    int64_t result;
+    PyObject *token;   /* owned; POSTED only, as is `number` */
+    PyObject *number;
+    int64_t result;    /* of all others */
     int what;
 } Entry;
 

@@ -34,7 +34,7 @@ static int tables_traverse(PyObject *self, visitproc visit, void *arg) {
     }
     for (size_t i = 0; i < tables->ready.count; i++) {
         Entry *entry = ready_at(&tables->ready, i);
-        if (entry->what == ENTRY_POSTED) Py_VISIT(entry->token);
+        if (entry->what == ENTRY_POSTED) Py_VISIT(entry->token);  /* the others are ints */
     }
     for (int fd = 0; fd < tables->files.size; fd++) {
         File *file = tables->files.files[fd];

@@ -4,6 +4,10 @@
 # puts something into the ready queue wakes exactly one thread: a sleeper if there is one, else the leader by the doorbell.
 # Whoever leaves wait() passes on what it leaves behind.
 
+cdef enum: MOST = 1 << 30        # completions in one list
+cdef enum: UNPOLLED = 3          # waits served from the ready queue alone before the kernel is looked at again
+
+
 cdef class _WaitingPort(_PortBase):
     cdef SleeperList sleepers
     cdef int bell                # eventfd, watched edge-triggered by the kernel object
@@ -52,17 +56,19 @@ cdef class _WaitingPort(_PortBase):
 
     @cython.critical_section
     def post(self, key, result=0, token=None):
-        cdef uint64_t number = as_key(key, "post")
-        cdef int64_t value = as_result(result)
         cdef Entry *entry
+        key = as_key_object(key, "post")
+        result = as_result_object(result)
         if self.epoch != fork_count:
             self.check("post")
         if ready_reserve(&self.tables.ready, self.unfinished + 1) < 0:
             raise MemoryError()
         entry = ready_push(&self.tables.ready)
         entry.what = ENTRY_POSTED
-        entry.key = number
-        entry.result = value
+        entry.of.key = <PyObject *>key
+        Py_INCREF(entry.of.key)
+        entry.number = <PyObject *>result
+        Py_INCREF(entry.number)
         entry.token = <PyObject *>token
         Py_INCREF(entry.token)
         self.posted += 1
@@ -84,21 +90,43 @@ cdef class _WaitingPort(_PortBase):
         self.inside += 1
         try:
             self.fill(<size_t>want, <size_t>room, budget)
+        except BaseException:
+            self.inside -= 1
+            self.pass_on()
+            raise
+        self.inside -= 1         # from here on code of the user may run, close() of this port included
+        try:
             return self.deliver(room)
         finally:
-            self.inside -= 1
-            if self.sleepers.head != NULL and (self.tables.ready.count or not self.leading):
-                self.wake_sleeper()
+            self.pass_on()
+
+    cdef inline int pass_on(self) except -1:
+        """The next thread takes what is left, or the lead."""
+        if self.sleepers.head != NULL and (self.tables.ready.count or not self.leading):
+            self.wake_sleeper()
+        return 0
+
+    cdef int run_handlers(self) except -1:
+        """Python's signal handlers, which may close the port: this thread does not count as inside meanwhile."""
+        self.inside -= 1
+        try:
+            PyErr_CheckSignals()
+        finally:
+            self.inside += 1
+        return 0
 
     cdef int fill(self, size_t want, size_t room, uint64_t budget) except -1:
         """Wait until `want` completions are ready or the time is up."""
         cdef uint64_t deadline
         if self.tables.ready.count >= want or budget == 0:
-            # Enough is there, but neither posts nor timers nor I/O may starve the others.
-            if not self.leading and (self.tables.ready.count < room or self.unpolled >= 16):
+            # Enough may be there, but neither posts nor timers nor I/O may starve the others.
+            if not self.leading and (self.tables.ready.count < want or self.unpolled >= UNPOLLED):
                 self.lead(0, room)
             else:
                 self.unpolled += 1
+                self.collect()
+                if self.tables.timers.count:
+                    self.expire()
             return 0
         deadline = after(budget)
         while True:
@@ -122,7 +150,7 @@ cdef class _WaitingPort(_PortBase):
             status = sleeper_sleep(&me, deadline)
         sleeper_remove(&self.sleepers, &me)
         if status == -EINTR:
-            PyErr_CheckSignals()
+            self.run_handlers()
         return 0
 
     cdef int lead(self, uint64_t deadline, size_t room) except -1:
@@ -141,7 +169,7 @@ cdef class _WaitingPort(_PortBase):
         if self.tables.timers.count:
             self.expire()
         if status == -EINTR:
-            PyErr_CheckSignals()
+            self.run_handlers()
         return 0
 
     cdef int expire(self) except -1:
@@ -167,6 +195,9 @@ cdef class _WaitingPort(_PortBase):
     cdef void timers_changed(self) noexcept:
         pass
 
+    cdef void collect(self) noexcept:
+        """What others have finished, without asking the kernel."""
+
     cdef int harvest(self, uint64_t until, int room) except -1:
         """Wait in the kernel until `until` (0: do not block; NEVER) and put what came, at most about `room`, into the
         ready queue.  0 or -EINTR."""
@@ -174,9 +205,15 @@ cdef class _WaitingPort(_PortBase):
 
 
 cdef Py_ssize_t as_count(object count, str argument) except -1:
-    if isinstance(count, (bool, float)) or not hasattr(count, "__index__"):
-        raise TypeError(f"wait(): {argument} must be an int, not {type(count).__name__}")
-    count = _operator.index(count)
-    if count < 1:
+    cdef long long number
+    if not PyLong_CheckExact(count):
+        if isinstance(count, (bool, float)) or not hasattr(count, "__index__"):
+            raise TypeError(f"wait(): {argument} must be an int, not {type(count).__name__}")
+        count = _operator.index(count)
+    try:
+        number = count
+    except OverflowError:
+        number = -1 if count < 0 else MOST
+    if number < 1:
         raise ValueError(f"wait(): {argument} must be at least 1, not {count}")
-    return min(count, 1 << 30)
+    return min(number, MOST)

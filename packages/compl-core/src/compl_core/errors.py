@@ -66,7 +66,9 @@ class BackendUnavailable(OSError):
 def describe(error_number: int) -> str:
     """The system's words for an errno, or its symbol: Windows has no words for its socket numbers (10054)."""
     words = os.strerror(error_number)
-    return errno.errorcode.get(error_number, words) if words.startswith("Unknown error") else words
+    if words.startswith("Unknown error"):
+        words = errno.errorcode.get(error_number, words).removeprefix("WSA")
+    return words
 
 
 def operation_error(error_number: int, operation: str, key: int) -> OSError:

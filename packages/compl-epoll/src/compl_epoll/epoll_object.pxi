@@ -24,6 +24,7 @@ cdef extern from "pair.h":
 cdef extern from "stdlib.h" nogil:
     void *malloc(size_t)
     void *calloc(size_t, size_t)
+    void *realloc(void *, size_t)
 
 EVENT_LAYOUT = {"size": EPOLL_EVENT_SIZE, "align": EPOLL_EVENT_ALIGN, "events": EPOLL_EVENT_EVENTS, "data": EPOLL_EVENT_DATA}
 

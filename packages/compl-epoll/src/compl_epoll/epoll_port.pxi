@@ -24,7 +24,9 @@ cdef enum:
     EDGE = 1
     LEVEL = 2
     DORMANT = 3                  # in the set, disabled by EPOLLONESHOT
-    EVENTS = 256                 # events taken by one call
+    FEW_EVENTS = 64              # taken by one call, at first
+    MANY_EVENTS = 4096           # and at most
+    GHOSTS = 64                  # events of closed files that are put up with
 
 cdef uint64_t BELL = 0xFFFFFFFFFFFFFFFF
 cdef uint64_t LEVEL_BIT = 1ULL << 63
@@ -35,7 +37,10 @@ cdef class Port(_ClosingPort):
 
     cdef int epfd
     cdef uint32_t watched_count
-    cdef bint haunted            # a level-triggered event came for a file that is gone
+    cdef bint haunted            # closed files are reported, for ever
+    cdef uint32_t ghosts         # events of closed files, edge-triggered, so far
+    cdef int room                # of `events`
+    cdef bint crowded            # the last wait filled them all
     cdef epoll_event *events
     cdef readonly int pollable   # the descriptor that fileno() gave, or -1
     cdef int signal              # eventfd: readable while the ready queue is not empty
@@ -43,7 +48,8 @@ cdef class Port(_ClosingPort):
 
     def __cinit__(self):
         self.epfd = self.pollable = self.signal = self.alarm = -1
-        self.events = <epoll_event *>malloc(EVENTS * sizeof(epoll_event))
+        self.room = FEW_EVENTS
+        self.events = <epoll_event *>malloc(FEW_EVENTS * sizeof(epoll_event))
         if self.events == NULL:
             raise MemoryError()
 
@@ -161,10 +167,13 @@ cdef class Port(_ClosingPort):
         cdef int count, i
         cdef uint64_t now, budget
         cdef int epfd = self.epfd
-        cdef epoll_event *events = self.events
+        cdef epoll_event *events
         if until == 0 and self.watched_count == 0 and self.pool == NULL:
             return 0
-        room = min(room, EVENTS)
+        if room > self.room:
+            self.make_room(room)
+        room = min(room, self.room)
+        events = self.events
         self.kernel_waits += 1
         if until == 0:
             count = epoll_wait_ns(epfd, events, room, 0)
@@ -182,12 +191,25 @@ cdef class Port(_ClosingPort):
             self.rung = False
         if self.epoch != fork_count:
             return 0             # closed meanwhile
+        self.crowded = count == self.room
         for i in range(count):
             self.take(events[i].events, events[i].data.u64)
         self.collect()
         if self.haunted:
             self.exorcise()
         return count if count < 0 else 0
+
+    cdef int make_room(self, int wanted) except -1:
+        """Room for more events, where whole arrays of them are asked for and have come before."""
+        cdef epoll_event *larger
+        if not self.crowded or self.room >= MANY_EVENTS:
+            return 0
+        wanted = min(2 * self.room, MANY_EVENTS)
+        larger = <epoll_event *>realloc(self.events, wanted * sizeof(epoll_event))
+        if larger != NULL:
+            self.events = larger
+            self.room = wanted
+        return 0
 
     cdef int take(self, uint32_t events, uint64_t data) except -1:
         """One event."""
@@ -197,7 +219,8 @@ cdef class Port(_ClosingPort):
             return 0             # posts are in the ready queue; helper threads' results are collected in any case
         file = file_at(&self.tables.files, <int><uint32_t>data)
         if file == NULL or not file.open or file.incarnation != <uint32_t>((data & ~LEVEL_BIT) >> 32):
-            if data & LEVEL_BIT:
+            self.ghosts += 1
+            if data & LEVEL_BIT or self.ghosts >= GHOSTS:
                 self.haunted = True
             return 0
         if file.watched == LEVEL and file.mask & EPOLLONESHOT:
@@ -223,6 +246,7 @@ cdef class Port(_ClosingPort):
         cdef uint8_t watched
         cdef int fresh = epoll_create1(EPOLL_CLOEXEC)
         self.haunted = False
+        self.ghosts = 0
         if fresh < 0:
             raise OSError(errno, f"{_os.strerror(errno)}: epoll_create1 for a port that watches a closed file")
         epoll_control(fresh, EPOLL_CTL_ADD, self.bell, EPOLLIN | EPOLLET, BELL)
