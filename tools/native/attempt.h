@@ -3,9 +3,6 @@
    For backends that try first and ask the kernel for readiness only then.  Nothing here touches Python objects. */
 #ifndef COMPL_ATTEMPT_H
 #define COMPL_ATTEMPT_H
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

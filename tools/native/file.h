@@ -7,6 +7,7 @@
 #define COMPL_FILE_H
 #include <Python.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -114,6 +115,8 @@ static inline int file_look(File *file, int *same) {
         file->kind = FILE_PIPE;
     } else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) {
         file->kind = FILE_BLOCKING;
+        /* past the page cache RWF_NOWAIT only means "no waiting for locks": the transfer itself is waited for */
+        if (fcntl(file->fd, F_GETFL) & O_DIRECT) file->no_nowait = 3;
     } else {
         file->kind = FILE_OTHER;
     }

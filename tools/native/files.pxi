@@ -29,8 +29,9 @@ cdef class _FilesPort(_WaitingPort):
         if not same:
             if was_open:
                 self.forget(file)
+            else:
+                file.incarnation = (file.incarnation + 1) & 0x7FFFFFFF
             file.open = True
-            file.incarnation = (file.incarnation + 1) & 0x7FFFFFFF
         elif file.kind == FILE_OTHER:
             self.recheck(file)   # eventfds and the like share one inode: fstat cannot tell them apart
         if not PyLong_Check(source):
@@ -47,6 +48,7 @@ cdef class _FilesPort(_WaitingPort):
         cdef PyObject *key = file.key
         cdef PyObject *weak = file.weak
         file.open = False
+        file.incarnation = (file.incarnation + 1) & 0x7FFFFFFF
         file.watched = 0
         file.mask = 0
         self.fail_all(file, -EBADF)
@@ -106,6 +108,8 @@ cdef class _FilesPort(_WaitingPort):
         if number:
             known.key = <PyObject *>key_object
             Py_INCREF(known.key)
+        if self.inside:
+            self.poke()          # the number may have been another file's, whose operations have failed now
 
     @cython.critical_section
     def modify(self, file, *, key=None, interest=None, oneshot=None):

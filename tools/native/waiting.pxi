@@ -130,46 +130,42 @@ cdef class _WaitingPort(_PortBase):
             return 0
         deadline = after(budget)
         while True:
-            if self.leading:
-                self.sleep(deadline)
-            else:
-                self.lead(deadline, room)
+            self.run_handlers()  # a signal may have come since the interpreter looked last, or have woken this thread
             if self.epoch != fork_count:
                 self.check("wait")
             if self.tables.ready.count >= want or (deadline != NEVER and clock_now() >= deadline):
                 return 0
             if self.tables.ready.count and self.sleepers.head != NULL:
                 self.wake_sleeper()  # too few for this thread, perhaps enough for that one
+                continue
+            if self.leading:
+                self.sleep(deadline)
+            else:
+                self.lead(deadline, room)
 
     cdef int sleep(self, uint64_t deadline) except -1:
         """Sleep until woken, the deadline, or a signal."""
         cdef Sleeper me
-        cdef int status
         sleeper_append(&self.sleepers, &me)
         with nogil:
-            status = sleeper_sleep(&me, deadline)
+            sleeper_sleep(&me, deadline)
         sleeper_remove(&self.sleepers, &me)
-        if status == -EINTR:
-            self.run_handlers()
         return 0
 
     cdef int lead(self, uint64_t deadline, size_t room) except -1:
         """Take what the kernel has, blocking until `deadline` (0: not at all), and what timers are due."""
         cdef uint64_t until = deadline
-        cdef int status
         if until and self.tables.timers.count:
             until = min(until, timers_next(&self.tables.timers))
         self.unpolled = 0
         self.leading = True
         try:
             # what is queued already takes its room; one event is looked at in any case
-            status = self.harvest(until, <int>(room - self.tables.ready.count) if room > self.tables.ready.count else 1)
+            self.harvest(until, <int>(room - self.tables.ready.count) if room > self.tables.ready.count else 1)
         finally:
             self.leading = False
         if self.tables.timers.count:
             self.expire()
-        if status == -EINTR:
-            self.run_handlers()
         return 0
 
     cdef int expire(self) except -1:
@@ -200,7 +196,7 @@ cdef class _WaitingPort(_PortBase):
 
     cdef int harvest(self, uint64_t until, int room) except -1:
         """Wait in the kernel until `until` (0: do not block; NEVER) and put what came, at most about `room`, into the
-        ready queue.  0 or -EINTR."""
+        ready queue.  A signal ends it early."""
         return 0
 
 

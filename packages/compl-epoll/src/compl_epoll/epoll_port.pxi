@@ -158,7 +158,6 @@ cdef class Port(_ClosingPort):
         if epoll_control(self.epfd, EPOLL_CTL_MOD, file.fd, file.mask, data) == -ENOENT:
             self.forget(file)
             file.open = True
-            file.incarnation = (file.incarnation + 1) & 0x7FFFFFFF
             file.ready = CAN_READ | CAN_WRITE
 
     # ---- waiting --------------------------------------------------------------------------------------------------------
@@ -197,7 +196,7 @@ cdef class Port(_ClosingPort):
         self.collect()
         if self.haunted:
             self.exorcise()
-        return count if count < 0 else 0
+        return 0
 
     cdef int make_room(self, int wanted) except -1:
         """Room for more events, where whole arrays of them are asked for and have come before."""
