@@ -26,7 +26,7 @@ cdef enum:
     CONNECT_AGAIN_NS = 1000000   # a Unix listener's full backlog gives EAGAIN, and nothing tells when it has room
 
 
-cdef class _ReadinessPort(_OperationsPort):
+cdef class _ReadinessPort(_EndingPort):
     cdef Pool *pool
 
     cdef OpQueue *queue_of(self, File *file, Op *op) noexcept:
