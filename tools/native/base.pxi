@@ -127,7 +127,19 @@ cdef class _PortBase:
         return _socket_class(file.family, file.socket_type, file.protocol, fileno=descriptor)
 
     cdef PyObject *complete(self, Entry *entry) except NULL:
-        """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises.
+        """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises."""
+        cdef Op *op = entry.of.op
+        cdef PyObject *done
+        if entry.what != ENTRY_FINISHED or op.verb >= VERB_SPECIAL or op.result < 0:
+            return self.complete_special(entry)
+        done = completion_of(<PyObject *>_Completion, op, <PyObject *>_kinds[kind_of_verb[op.verb]],
+                             <PyObject *>(_flags[op.outcome] if op.outcome else _none_flags))
+        self.in_flight_ -= 1
+        self.release(op)
+        return done
+
+    cdef PyObject *complete_special(self, Entry *entry) except NULL:
+        """Posts, readiness, failures, and completions with a value.
 
         Making a socket object and letting go of a buffer may run code of the user, and other threads: what is used
         afterwards is held here, and the operation is LEAVING, so that close() leaves it to us.
@@ -136,8 +148,6 @@ cdef class _PortBase:
         cdef File *file
         cdef PyObject *done
         cdef object key, token
-        cdef int64_t result = entry.result
-        cdef uint8_t outcome
         cdef object value = None
         cdef object shown        # declared: <PyObject *> of an inferred C integer would be a dead temporary
         if entry.what == ENTRY_POSTED:
@@ -147,7 +157,7 @@ cdef class _PortBase:
             return done
         if entry.what == ENTRY_READINESS:
             file = entry.of.file
-            shown = result
+            shown = entry.result
             done = completion_new(<PyObject *>_Completion, file.key if file.key != NULL else <PyObject *>_zero,
                                   <PyObject *>shown, Py_None, <PyObject *>_READY, <PyObject *>_none_flags, Py_None)
             file.queued = False
@@ -159,24 +169,22 @@ cdef class _PortBase:
         key = <object>op.key if op.key != NULL else _zero
         token = <object>op.token
         if entry.what == ENTRY_MORE:
-            value = self.value_of(op, result)
+            value = self.value_of(op, entry.result)
             return completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>_zero, <PyObject *>token,
                                   <PyObject *>_kinds[kind_of_verb[op.verb]], <PyObject *>_flags[1], <PyObject *>value)
         op.state = OP_LEAVING
-        if op.verb == VERB_CLOSE and op.object != NULL:
-            self.close_object(op)
-        result = op.result
-        outcome = op.outcome
         try:
-            if op.verb == VERB_ACCEPT or op.verb == VERB_RECV_FROM or result < 0:
-                value = self.value_of(op, result)
-                if op.verb == VERB_ACCEPT and result >= 0:
-                    op.result = result = 0       # the socket object owns the descriptor from here on
-            shown = result
+            if op.verb == VERB_CLOSE and op.object != NULL:
+                self.close_object(op)
+            value = self.value_of(op, op.result)
+            if op.verb == VERB_ACCEPT and op.result > 0:
+                op.result = 0    # the socket object owns the descriptor from here on
+            shown = op.result
             done = completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>shown, <PyObject *>token,
-                                  <PyObject *>_kinds[kind_of_verb[op.verb]],
-                                  <PyObject *>(_flags[outcome] if outcome else _none_flags), <PyObject *>value)
+                                  <PyObject *>_kinds[kind_of_verb[op.verb]], <PyObject *>_flags[op.outcome], <PyObject *>value)
         except BaseException:
+            if op.verb == VERB_ACCEPT and value is not None:
+                op.result = -ENOMEM  # the socket object was made, and has closed the descriptor
             op.state = OP_READY
             raise
         self.in_flight_ -= 1

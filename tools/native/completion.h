@@ -37,4 +37,27 @@ static inline PyObject *completion_new(PyObject *type, PyObject *key, PyObject *
     PyTuple_SET_ITEM(self, 5, Py_NewRef(value));
     return self;
 }
+
+/* The completion of a finished operation that has no value of its own; takes the operation's key and token over.
+   NULL, with nothing taken, when memory is out. */
+static inline PyObject *completion_of(PyObject *type, Op *op, PyObject *kind, PyObject *flags) {
+    PyObject *result = PyLong_FromLongLong(op->result);
+    if (!result) return NULL;
+    PyObject *self = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, COMPLETION_FIELDS);
+    if (!self) {
+        Py_DECREF(result);
+        return NULL;
+    }
+#if PY_VERSION_HEX >= 0x030E0000
+    ((PyTupleObject *)self)->ob_hash = -1;
+#endif
+    PyTuple_SET_ITEM(self, 0, op->key ? op->key : PyLong_FromLong(0));  /* 0 is one of the ints that always exist */
+    PyTuple_SET_ITEM(self, 1, result);
+    PyTuple_SET_ITEM(self, 2, op->token);
+    PyTuple_SET_ITEM(self, 3, Py_NewRef(kind));
+    PyTuple_SET_ITEM(self, 4, Py_NewRef(flags));
+    PyTuple_SET_ITEM(self, 5, Py_NewRef(Py_None));
+    op->key = op->token = NULL;
+    return self;
+}
 #endif

@@ -70,7 +70,7 @@ cdef extern from "op.h" nogil:
         Op *head
     int VERB_NOP, VERB_TIMEOUT, VERB_READ, VERB_WRITE, VERB_READV, VERB_WRITEV, VERB_FSYNC
     int VERB_RECV, VERB_SEND, VERB_RECV_EXACTLY, VERB_SEND_ALL, VERB_RECV_FROM, VERB_SEND_TO
-    int VERB_ACCEPT, VERB_CONNECT, VERB_POLL, VERB_CLOSE, VERB_COUNT
+    int VERB_ACCEPT, VERB_CONNECT, VERB_POLL, VERB_CLOSE, VERB_SPECIAL, VERB_COUNT
     int OP_FREE, OP_NEW, OP_QUEUED, OP_POOLED, OP_RUNNING, OP_READY, OP_LEAVING
     Op *op_take(OpTable *)
     void op_give(OpTable *, Op *)
@@ -170,6 +170,7 @@ cdef extern from "completion.h":
     int KIND_COUNT, FLAG_COUNT
     const uint8_t *kind_of_verb
     bint completion_type_ok(object)
+    PyObject *completion_of(PyObject *, Op *, PyObject *, PyObject *) except NULL
     PyObject *completion_new(PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *) except NULL
 
 cdef extern from "unistd.h" nogil:

@@ -17,8 +17,9 @@ typedef struct Op Op;
 /* What is to be done; compl_core.Kind tells the user only what completed (see KIND_OF in completion.h). */
 enum {
     VERB_NOP, VERB_TIMEOUT, VERB_READ, VERB_WRITE, VERB_READV, VERB_WRITEV, VERB_FSYNC,
-    VERB_RECV, VERB_SEND, VERB_RECV_EXACTLY, VERB_SEND_ALL, VERB_RECV_FROM, VERB_SEND_TO,
-    VERB_ACCEPT, VERB_CONNECT, VERB_POLL, VERB_CLOSE, VERB_COUNT
+    VERB_RECV, VERB_SEND, VERB_RECV_EXACTLY, VERB_SEND_ALL, VERB_SEND_TO, VERB_CONNECT, VERB_POLL,
+    VERB_SPECIAL, /* from here on a success has a value, or something left to do */
+    VERB_RECV_FROM = VERB_SPECIAL, VERB_ACCEPT, VERB_CLOSE, VERB_COUNT
 };
 
 /* Where an operation stands. */

@@ -55,7 +55,7 @@ cdef class _ReadinessPort(_EndingPort):
         if op.verb == VERB_POLL:
             self.start_poll(op)
             return
-        if op.verb < VERB_ACCEPT and op_length(op) == 0 and not (file.kind == FILE_MESSAGE and op.verb in (VERB_SEND, VERB_SEND_TO)):
+        if op.verb not in (VERB_ACCEPT, VERB_CONNECT) and op_length(op) == 0 and not (file.kind == FILE_MESSAGE and op.verb in (VERB_SEND, VERB_SEND_TO)):
             self.finish(op, 0)   # an empty datagram is something to send; all else of no length is done
             return
         queue = self.queue_of(file, op)
