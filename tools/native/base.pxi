@@ -130,6 +130,9 @@ cdef class _PortBase:
         """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises."""
         cdef Op *op = entry.of.op
         cdef PyObject *done
+        if entry.what == ENTRY_POSTED:
+            return completion_take(<PyObject *>_Completion, entry.of.key, entry.number, entry.token,
+                                   <PyObject *>_POSTED, <PyObject *>_none_flags, Py_None)
         if entry.what != ENTRY_FINISHED or op.verb >= VERB_SPECIAL or op.result < 0:
             return self.complete_special(entry)
         done = completion_of(<PyObject *>_Completion, op, <PyObject *>_kinds[kind_of_verb[op.verb]],
@@ -139,7 +142,7 @@ cdef class _PortBase:
         return done
 
     cdef PyObject *complete_special(self, Entry *entry) except NULL:
-        """Posts, readiness, failures, and completions with a value.
+        """Readiness, failures, and completions with a value.
 
         Making a socket object and letting go of a buffer may run code of the user, and other threads: what is used
         afterwards is held here, and the operation is LEAVING, so that close() leaves it to us.
@@ -150,11 +153,6 @@ cdef class _PortBase:
         cdef object key, token
         cdef object value = None
         cdef object shown        # declared: <PyObject *> of an inferred C integer would be a dead temporary
-        if entry.what == ENTRY_POSTED:
-            done = completion_new(<PyObject *>_Completion, entry.of.key, entry.number, entry.token,
-                                  <PyObject *>_POSTED, <PyObject *>_none_flags, Py_None)
-            self.drop_post(entry)
-            return done
         if entry.what == ENTRY_READINESS:
             file = entry.of.file
             shown = entry.result
@@ -190,11 +188,6 @@ cdef class _PortBase:
         self.in_flight_ -= 1
         self.release(op)
         return done
-
-    cdef inline void drop_post(self, Entry *entry) noexcept:
-        Py_DECREF(entry.of.key)
-        Py_DECREF(entry.number)
-        Py_DECREF(entry.token)
 
     cdef list deliver(self, Py_ssize_t room):
         """Up to `room` completions from the ready queue."""

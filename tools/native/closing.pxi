@@ -67,7 +67,9 @@ cdef class _ClosingPort(_ReadinessPort):
         while self.tables.ready.count:
             entry = ready_pop(&self.tables.ready)
             if entry.what == ENTRY_POSTED:
-                self.drop_post(&entry)
+                Py_DECREF(entry.of.key)
+                Py_DECREF(entry.number)
+                Py_DECREF(entry.token)
             elif entry.what == ENTRY_MORE:
                 c_close(<int>entry.result)   # an accepted connection that nobody took
         for i in range(self.tables.ops.count):

@@ -5,6 +5,7 @@ import os as _os
 import socket as _socket
 import sys as _sys
 import warnings as _warnings
+from collections import namedtuple as _namedtuple
 from types import SimpleNamespace as _SimpleNamespace
 
 from compl_core import Capability as _Capability
@@ -16,6 +17,8 @@ from compl_core import errors as _errors
 
 if not completion_type_ok(_Completion) or _Completion._fields != ("key", "result", "token", "kind", "flags", "value"):
     raise ImportError("compl_core.Completion is not the tuple that this module was built for; upgrade both together")
+
+completion_keep(_Completion, _namedtuple("_Plain", "field"))
 
 cdef object _zero = 0
 cdef object _none_flags = _CompletionFlags.NONE

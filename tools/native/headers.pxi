@@ -170,7 +170,9 @@ cdef extern from "completion.h":
     int KIND_COUNT, FLAG_COUNT
     const uint8_t *kind_of_verb
     bint completion_type_ok(object)
+    void completion_keep(object, object)
     PyObject *completion_of(PyObject *, Op *, PyObject *, PyObject *) except NULL
+    PyObject *completion_take(PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *) except NULL
     PyObject *completion_new(PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *) except NULL
 
 cdef extern from "unistd.h" nogil:
