@@ -3,6 +3,7 @@
 from libc.math cimport isnan
 
 cdef extern from "descriptor.h":
+    bint is_small(PyObject *)
     bint is_unsigned(PyObject *, uint64_t)
     PyObject *fileno_name
     int DESCRIPTOR_UNCLEAR

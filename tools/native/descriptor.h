@@ -50,6 +50,17 @@ static inline int descriptor_of(PyObject *file) {
     return overflow || value < 0 || value > INT_MAX ? -2 : (int)value;
 }
 
+/* Whether it is an int, nothing but an int, and from 0 to 2**30-1: what most keys and results are. */
+static inline int is_small(PyObject *number) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyLong_CheckExact(number) && PyUnstable_Long_IsCompact((PyLongObject *)number) &&
+           PyUnstable_Long_CompactValue((PyLongObject *)number) >= 0 &&
+           PyUnstable_Long_CompactValue((PyLongObject *)number) < 1 << 30;
+#else
+    return PyLong_CheckExact(number) && (size_t)Py_SIZE(number) <= 1;
+#endif
+}
+
 /* Whether an exact int is in 0..most. */
 static inline int is_unsigned(PyObject *number, uint64_t most) {
     int overflow;

@@ -57,8 +57,10 @@ cdef class _WaitingPort(_PortBase):
     @cython.critical_section
     def post(self, key, result=0, token=None):
         cdef Entry *entry
-        key = as_key_object(key, "post")
-        result = as_result_object(result)
+        if not is_small(<PyObject *>key):
+            key = as_key_object(key, "post")
+        if not is_small(<PyObject *>result):
+            result = as_result_object(result)
         if self.epoch != fork_count:
             self.check("post")
         if ready_reserve(&self.tables.ready, self.unfinished + 1) < 0:
