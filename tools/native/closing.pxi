@@ -9,6 +9,7 @@ cdef enum: DRAIN_SECONDS = 5
 cdef class _ClosingPort(_ReadinessPort):
     cdef bint leaked
 
+    @cython.critical_section
     def close(self):
         cdef Sleeper me
         if self.epoch != fork_count and self.epoch != NEVER:

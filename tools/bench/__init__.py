@@ -1,0 +1,1 @@
+"""The benchmark: this project's backends beside their peers and a C baseline, measured in one interleaved run."""

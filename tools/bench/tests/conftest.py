@@ -1,0 +1,8 @@
+"""Makes the harness importable as `bench`, as its own environment does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
