@@ -1,4 +1,4 @@
-"""What this backend checks of its arguments beyond :mod:`compl_core.arguments`: numbers as Windows has them, addresses."""
+"""What this backend checks of its arguments beyond :mod:`compl_core.arguments`: Windows numbers, addresses."""
 
 from __future__ import annotations
 

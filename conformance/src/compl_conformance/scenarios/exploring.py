@@ -16,7 +16,7 @@ SETTINGS: Final = hypothesis.settings(
     phases=(hypothesis.Phase.generate,),
     report_multiple_bugs=False,
     deadline=None,
-    database=None,  # a rule leaves nothing in the directory it is run from
+    database=None,  # a rule is judged anew each time, by its seed alone
     print_blob=False,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
