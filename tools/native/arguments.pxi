@@ -8,11 +8,17 @@ cdef extern from "descriptor.h":
     PyObject *fileno_name
     int DESCRIPTOR_UNCLEAR
     int descriptor_of(PyObject *)
+    PyTypeObject *file_type
+    bint keeps_number(PyObject *)
+    int64_t close_by_object(PyObject *)
     void socket_learn(object, object, int, object, int, object)
     object PyUnicode_InternFromString(const char *)
 
 cdef object _fileno = PyUnicode_InternFromString(b"fileno")
 fileno_name = <PyObject *>_fileno
+
+
+file_type = <PyTypeObject *>_io.FileIO
 
 
 cdef int _learn_sockets() except -1:

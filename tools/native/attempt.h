@@ -19,6 +19,9 @@
 #define RWF_NOWAIT 8
 #endif
 
+#define OUTCOME_TRUNCATED 2u  /* CompletionFlags */
+#define OUTCOME_EOF 8u
+
 /* Buffered reads up to this size are copied at once when cached; larger ones would hold the GIL for too long. */
 #define INLINE_BYTES (256 * 1024)
 
@@ -69,24 +72,23 @@ static inline int64_t try_recv(File *file, Op *op) {
     return count;
 }
 
-static inline int64_t try_send(Op *op) {
-    return outcome_of(send(op->fd, (char *)op->view.buf + op->moved, (size_t)op->view.len - op->moved,
-                           op->flags | MSG_DONTWAIT | MSG_NOSIGNAL));
-}
-
-/* A datagram with its sender; the kernel's MSG_TRUNC becomes the flag TRUNCATED (2). */
-static inline int64_t try_recv_from(Op *op) {
+/* One message; the kernel's MSG_TRUNC becomes the flag TRUNCATED. */
+static inline int64_t try_message(Op *op, void *address, socklen_t *length) {
     struct iovec vector = {op->view.buf, (size_t)op->view.len};
-    struct msghdr message = {.msg_name = &op->extra->address, .msg_namelen = sizeof op->extra->address,
-                             .msg_iov = &vector, .msg_iovlen = 1};
+    struct msghdr message = {.msg_name = address, .msg_namelen = length ? *length : 0, .msg_iov = &vector, .msg_iovlen = 1};
     ssize_t count = recvmsg(op->fd, &message, op->flags | MSG_DONTWAIT);
     if (count < 0) return -errno;
-    op->extra->address_length = message.msg_namelen;
+    if (length) *length = message.msg_namelen;
     if (message.msg_flags & MSG_TRUNC) {
-        op->outcome |= 2;
+        op->outcome |= OUTCOME_TRUNCATED;
         if (count > op->view.len) count = op->view.len;  /* the caller asked for MSG_TRUNC's real length */
     }
     return count;
+}
+
+static inline int64_t try_send(Op *op) {
+    return outcome_of(send(op->fd, (char *)op->view.buf + op->moved, (size_t)op->view.len - op->moved,
+                           op->flags | MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 static inline int64_t try_send_to(Op *op) {
@@ -94,8 +96,8 @@ static inline int64_t try_send_to(Op *op) {
                              (struct sockaddr *)&op->extra->address, op->extra->address_length));
 }
 
-/* accept() and connect() have no MSG_DONTWAIT: the descriptor is made non-blocking for the call and put back, since the
-   owner of a blocking socket goes on using it as one.  Returns the flags to put back, or -1 when there is nothing to. */
+/* accept(), connect() and files without RWF_NOWAIT have no flag for one call: the descriptor is made non-blocking for it and
+   put back, since the owner of a blocking one goes on using it as such.  Returns the flags to put back, or -1 when there is nothing to. */
 static inline int unblock(int fd) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
@@ -110,12 +112,12 @@ static inline void put_back(int fd, int flags) {
 
 /* The new descriptor.  What accept(2) says of the peer's network is the peer's trouble: the next one is tried. */
 static inline int64_t try_accept(Op *op) {
-    int flags = unblock(op->fd);
+    /* Not put back: between two processes that share a listener, one that toggled it would make the other one block. */
+    (void)unblock(op->fd);
     int accepted;
     do accepted = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
     while (accepted < 0 && (errno == ECONNABORTED || errno == EPROTO || errno == ENETDOWN || errno == EHOSTDOWN ||
                             errno == ENONET || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == EINTR));
-    put_back(op->fd, flags);
     return outcome_of(accepted);
 }
 
@@ -161,8 +163,8 @@ static inline int64_t try_socket_file(Op *op) {
                                      : sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
-/* A pipe, terminal or device: RWF_NOWAIT where the file knows it.  Elsewhere poll(2) answers first, and a blocking
-   descriptor is written in pieces of PIPE_BUF, which POLLOUT promises room for. */
+/* A pipe, terminal or device: RWF_NOWAIT where the file knows it.  Elsewhere poll(2) answers first, and the descriptor is
+   made non-blocking for the call: POLLOUT promises some room, not enough of it. */
 static inline int64_t try_stream_file(File *file, Op *op) {
     int direction = op_is_read(op) ? 1 : 2;
     int64_t result = -EOPNOTSUPP;
@@ -178,17 +180,12 @@ static inline int64_t try_stream_file(File *file, Op *op) {
     }
     if (file->no_nowait & direction) {
         struct pollfd one = {op->fd, direction == 1 ? POLLIN : POLLOUT, 0};
-        struct iovec scratch, *vectors;
-        int count = op_vectors(op, &scratch, &vectors);
-        int flags = fcntl(op->fd, F_GETFL);
         if (poll(&one, 1, 0) == 0) {
             result = -EAGAIN;
-        } else if (direction == 1 || flags & O_NONBLOCK || file->kind != FILE_PIPE) {
-            result = move_file(op, 0);
         } else {
-            while (count > 1 && !vectors->iov_len) vectors++, count--;
-            size_t length = vectors->iov_len < PIPE_BUF ? vectors->iov_len : PIPE_BUF;
-            result = outcome_of(write(op->fd, vectors->iov_base, length));
+            int flags = unblock(op->fd);
+            result = move_file(op, 0);
+            put_back(op->fd, flags);
         }
     }
     if (direction == 2) {
@@ -219,7 +216,13 @@ static inline int64_t try_cached_file(File *file, Op *op) {
     return more > 0 ? result + more : result;
 }
 
-#define OUTCOME_EOF 8u
+
+/* Whether close() would wait for data to be sent (SO_LINGER). */
+static inline int lingers(int fd) {
+    struct linger linger = {0, 0};
+    socklen_t length = sizeof linger;
+    return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 && linger.l_onoff && linger.l_linger > 0;
+}
 
 /* Nothing came although room was given: the end, where the file is a stream. */
 static inline void mark_end(const File *file, Op *op, int64_t result) {
@@ -246,13 +249,16 @@ static int64_t attempt(File *file, Op *op) {
     int64_t result;
     switch (op->verb) {
     case VERB_RECV:
+        if (file->kind == FILE_MESSAGE) return try_message(op, NULL, NULL);
         result = try_recv(file, op);
         if (file->kind == FILE_STREAM) mark_end(file, op, result);
         return result;
     case VERB_SEND: return try_send(op);
     case VERB_RECV_EXACTLY:
     case VERB_SEND_ALL: return try_whole(file, op);
-    case VERB_RECV_FROM: return try_recv_from(op);
+    case VERB_RECV_FROM:
+        op->extra->address_length = sizeof op->extra->address;
+        return try_message(op, &op->extra->address, &op->extra->address_length);
     case VERB_SEND_TO: return try_send_to(op);
     case VERB_ACCEPT: return try_accept(op);
     case VERB_CONNECT: return try_connect(op);
@@ -268,6 +274,7 @@ static int64_t attempt(File *file, Op *op) {
 
 /* What helper threads run: the same operation, blocking. */
 static int64_t perform_blocking(Op *op) {
+    if (op->verb == VERB_CLOSE) return close(op->fd) < 0 && errno != EINTR ? -errno : 0;
     if (op->verb == VERB_FSYNC) return outcome_of(op->flags ? fdatasync(op->fd) : fsync(op->fd));
     int64_t result = move_file(op, 0);
     if (!op->moved) {

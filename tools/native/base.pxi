@@ -46,6 +46,7 @@ cdef class _PortBase:
         op = op_take(&self.tables.ops)
         if op == NULL:
             raise MemoryError(f"{self.name} port: {self.tables.ops.live} operations are in flight; wait() for some first")
+        self.unfinished += 1     # its place is taken from here on, whatever code of the user does meanwhile
         op.verb = verb
         op.token = <PyObject *>token
         Py_INCREF(op.token)
@@ -54,6 +55,8 @@ cdef class _PortBase:
     cdef void release(self, Op *op) noexcept:
         """Let go of all that an operation holds, then of its record.  May run code of the user, at its end of life."""
         cdef int i
+        if op.state == OP_NEW:
+            self.unfinished -= 1
         op.state = OP_LEAVING
         if op.extra != NULL:
             for i in range(op.extra.count):
@@ -92,7 +95,6 @@ cdef class _PortBase:
     cdef inline void commit(self, Op *op) noexcept:
         """From here on the operation will complete."""
         self.submitted += 1
-        self.unfinished += 1
         self.in_flight_ += 1
 
     cdef void finish(self, Op *op, int64_t result) noexcept:
@@ -107,7 +109,7 @@ cdef class _PortBase:
         self.became_ready()
         if file != NULL and op.verb != VERB_CLOSE:
             file.in_flight -= 1
-            if file.closing != NULL and file.in_flight == 0:
+            if file.in_flight == 0 and file.closing != NULL:
                 self.close_now(file)
 
     # ---- completions ----------------------------------------------------------------------------------------------------
@@ -122,9 +124,16 @@ cdef class _PortBase:
         return None
 
     cdef object accepted(self, Op *op, int64_t descriptor):
-        """The descriptor as a socket object, which owns it."""
-        cdef File *file = op.file
-        return _socket_class(file.family, file.socket_type, file.protocol, fileno=descriptor)
+        """The descriptor as a socket object, which owns it.
+
+        socket.socket's own __init__ is Python code, in which a signal handler may raise when the object owns the
+        descriptor already, and closes it; its two lines are said here instead.
+        """
+        cdef object sock = _socket_class.__new__(_socket_class)
+        _socket_init(sock, op.offset & 0xFFFF, op.offset >> 16 & 0xFFFF, op.offset >> 32, descriptor)
+        sock._io_refs = 0
+        sock._closed = False
+        return sock
 
     cdef PyObject *complete(self, Entry *entry) except NULL:
         """The Completion of an entry that was taken out of the queue.  Leaves the entry whole when it raises."""
@@ -173,7 +182,7 @@ cdef class _PortBase:
         op.state = OP_LEAVING
         try:
             if op.verb == VERB_CLOSE and op.object != NULL:
-                self.close_object(op)
+                self.close_object(op)    # once: it takes the object out
             value = self.value_of(op, op.result)
             if op.verb == VERB_ACCEPT and op.result > 0:
                 op.result = 0    # the socket object owns the descriptor from here on
@@ -185,7 +194,8 @@ cdef class _PortBase:
                 op.result = -ENOMEM  # the socket object was made, and has closed the descriptor
             op.state = OP_READY
             raise
-        self.in_flight_ -= 1
+        if self.in_flight_:      # close() may have come meanwhile
+            self.in_flight_ -= 1
         self.release(op)
         return done
 
@@ -203,9 +213,12 @@ cdef class _PortBase:
         try:
             while built < count and self.tables.ready.count:  # user code run by a release may take entries
                 entry = ready_pop(&self.tables.ready)
+                self.unfinished += 1     # keeps its place, in case that it has to go back
                 PyList_SET_ITEM(out, built, self.complete(&entry))
+                self.unfinished -= 1
                 built += 1
         except BaseException:
+            self.unfinished -= 1
             ready_unpop(&self.tables.ready, entry)
             if built == 0:
                 Py_SET_SIZE(<PyObject *>out, 0)

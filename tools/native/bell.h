@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -31,6 +32,7 @@ static inline void bell_silence(int fd) {
 typedef struct Sleeper Sleeper;
 struct Sleeper {
     Sleeper *next, *prev;
+    size_t want;             /* completions that it waits for */
     uint32_t woken;
     uint32_t listed;
 };
@@ -65,6 +67,13 @@ static inline int sleeper_sleep(Sleeper *sleeper, uint64_t deadline) {
                 FUTEX_BITSET_MATCH_ANY) < 0 && errno != EAGAIN)
         return -errno;
     return 0;
+}
+
+/* The first that `count` completions would satisfy. */
+static inline Sleeper *sleeper_for(const SleeperList *list, size_t count) {
+    Sleeper *sleeper = list->head;
+    while (sleeper && sleeper->want > count) sleeper = sleeper->next;
+    return sleeper;
 }
 
 static inline void sleeper_mark(Sleeper *sleeper) {

@@ -1,12 +1,12 @@
 # compl_core's objects that completions and errors are made of, fetched once at import.
 
+import io as _io
 import operator as _operator
 import os as _os
 import socket as _socket
 import sys as _sys
 import warnings as _warnings
 from collections import namedtuple as _namedtuple
-from types import SimpleNamespace as _SimpleNamespace
 
 from compl_core import Capability as _Capability
 from compl_core import Completion as _Completion
@@ -25,6 +25,7 @@ cdef object _none_flags = _CompletionFlags.NONE
 cdef tuple _kinds = tuple(_Kind(number) for number in range(KIND_COUNT))
 cdef tuple _flags = tuple(_CompletionFlags(bits) for bits in range(FLAG_COUNT))
 cdef object _socket_class = _socket.socket
+cdef object _socket_init = _socket.SocketType.__init__   # of _socket.socket, the C class below
 cdef object _POSTED = _Kind.POSTED
 cdef object _READY = _Kind.READY
 
@@ -44,9 +45,3 @@ def specialise(cls):
     adopt_methods(cls)
     return cls
 
-
-cdef object _Unraisable(error, message, source):
-    """What sys.unraisablehook takes."""
-    return _SimpleNamespace(
-        exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=f"Exception ignored in {message}", object=source
-    )

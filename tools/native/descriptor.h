@@ -2,6 +2,7 @@
 #ifndef COMPL_DESCRIPTOR_H
 #define COMPL_DESCRIPTOR_H
 #include <Python.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 
@@ -15,6 +16,46 @@ static PyTypeObject *socket_type;
 
 static inline int socket_peek(PyObject *sock) {
     return *(int *)((char *)sock + sizeof(PyObject));
+}
+
+static PyTypeObject *file_type;  /* io.FileIO */
+
+/* Whether an object of this type has one number until it is closed, and says so then. */
+static inline int keeps_number(PyObject *file) {
+    return Py_TYPE(file) == socket_type || Py_TYPE(file) == file_type;
+}
+
+/* close() of an object.  0 or -errno; what is no OSError goes to sys.unraisablehook, and is EIO. */
+static inline int64_t close_by_object(PyObject *file) {
+    PyObject *answer = PyObject_CallMethod(file, "close", NULL);
+    if (answer) {
+        Py_DECREF(answer);
+        return 0;
+    }
+    long number = 0;
+    if (PyErr_ExceptionMatches(PyExc_OSError)) {
+        PyObject *type, *error, *trace;
+        PyErr_Fetch(&type, &error, &trace);
+        PyErr_NormalizeException(&type, &error, &trace);
+        PyObject *found = PyObject_GetAttrString(error, "errno");
+        if (found && PyLong_Check(found)) number = PyLong_AsLong(found);
+        Py_XDECREF(found);
+        PyErr_Clear();
+        if (number > 0 && number <= INT_MAX) {
+            Py_XDECREF(type);
+            Py_XDECREF(error);
+            Py_XDECREF(trace);
+            return -number;
+        }
+        PyErr_Restore(type, error, trace);
+    }
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        PyErr_Clear();
+        PyErr_SetInterrupt();  /* comes out of the main thread as soon as it runs Python code again */
+    } else {
+        PyErr_WriteUnraisable(file);
+    }
+    return -EIO;
 }
 
 /* Two open sockets and a closed one, with what their fileno() says. */

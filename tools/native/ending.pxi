@@ -1,5 +1,9 @@
 # Ending operations: cancel() and close_file().
 
+cdef extern from "attempt.h" nogil:
+    bint lingers(int)
+
+
 cdef class _EndingPort(_OperationsPort):
     cdef bint stopping           # all of a file's operations are being cancelled
 
@@ -39,6 +43,8 @@ cdef class _EndingPort(_OperationsPort):
         cdef uint64_t identity
         self.check("close_file")
         known = self.file_of(file, "close_file")
+        if known != NULL and known.object != NULL and PyLong_Check(file):
+            file = <object>known.object      # the object that has the number closes it, not somebody beside it
         if known != NULL and known.closing == NULL and isinstance(file, _socket_class):
             file.detach()        # the number is the port's to close from here on
         self.check("close_file")
@@ -46,6 +52,7 @@ cdef class _EndingPort(_OperationsPort):
         identity = op.id
         self.commit(op)
         op.fd = -1
+        op.offset = 0
         if known == NULL or known.closing != NULL:
             self.finish(op, -EBADF)
         else:
@@ -87,13 +94,16 @@ cdef class _EndingPort(_OperationsPort):
         cdef Op *op = file.closing
         cdef int status = 0
         cdef PyObject *weak = file.weak
-        file.closing = NULL
         self.unwatch_closing(file)
-        file.open = False
         file.watched = 0
         file.mask = 0
         file.weak = NULL
         if op.object == NULL:
+            file.closing = NULL
+            file.open = False
+            if file_is_socket(file) and lingers(file.fd) and self.close_elsewhere(op):
+                Py_XDECREF(weak)
+                return
             # SAFETY: the port owns the number: it came as an int to be closed, or from a detached socket.  After EINTR
             # Linux has closed it all the same.
             if c_close(file.fd) < 0 and errno != EINTR:
@@ -102,15 +112,19 @@ cdef class _EndingPort(_OperationsPort):
         Py_XDECREF(weak)
 
     cdef int close_object(self, Op *op) except -1:
-        """close() of a file object that is no socket."""
-        try:
-            (<object>op.object).close()
-        except OSError as error:
-            op.result = -error.errno if error.errno else -EIO
-        except Exception as error:
-            op.result = -EIO
-            _sys.unraisablehook(_Unraisable(error, f"{self.name} port: close_file()", <object>op.object))
+        """close() of a file object that is no socket; until then its number takes no operations."""
+        cdef PyObject *held = op.object
+        op.object = NULL
+        op.result = close_by_object(held)
+        if op.file.closing == op:
+            op.file.closing = NULL
+            op.file.open = False
+        Py_DECREF(held)
         return 0
+
+    cdef bint close_elsewhere(self, Op *op) noexcept:
+        """Close a descriptor that would block (SO_LINGER) without holding the GIL; whether that is possible."""
+        return False
 
     # ---- for the backend ------------------------------------------------------------------------------------------------
 

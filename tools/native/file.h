@@ -123,6 +123,12 @@ static inline int file_look(File *file, int *same) {
     return 0;
 }
 
+/* Whether the number still is the file that was seen last. */
+static inline int file_same(const File *file) {
+    struct stat status;
+    return fstat(file->fd, &status) == 0 && file->device == status.st_dev && file->inode == status.st_ino;
+}
+
 static inline int file_is_socket(const File *file) {
     return file->kind == FILE_STREAM || file->kind == FILE_MESSAGE;
 }

@@ -7,7 +7,7 @@ cdef class _FilesPort(_WaitingPort):
         """The record of a file; NULL when it is not open."""
         cdef int fd = as_descriptor(file, method)
         cdef File *known = file_at(&self.tables.files, fd)
-        if known != NULL and known.open and weak_is(known.weak, <PyObject *>file):
+        if known != NULL and known.open and keeps_number(<PyObject *>file) and weak_is(known.weak, <PyObject *>file):
             return known         # the object that had this number last time still has it
         if fd < 0:
             return NULL
@@ -18,6 +18,7 @@ cdef class _FilesPort(_WaitingPort):
         cdef int same = 0
         cdef bint was_open = file != NULL and file.open
         cdef PyObject *weak
+        cdef PyObject *fresh
         if file == NULL:
             file = file_make(&self.tables.files, fd)
             if file == NULL:
@@ -32,13 +33,14 @@ cdef class _FilesPort(_WaitingPort):
             else:
                 file.incarnation = (file.incarnation + 1) & 0x7FFFFFFF
             file.open = True
-        elif file.kind == FILE_OTHER:
-            self.recheck(file)   # eventfds and the like share one inode: fstat cannot tell them apart
-        if not PyLong_Check(source):
+        elif file.kind == FILE_OTHER or file.kind == FILE_PIPE:
+            self.recheck(file)   # eventfds share one inode, a FIFO may have been opened anew: fstat cannot tell
+        if keeps_number(<PyObject *>source):
+            fresh = PyWeakref_NewRef(<PyObject *>source, NULL)   # may run the collector, and with it code of the user
+            if fresh == NULL:
+                PyErr_Clear()
             weak = file.weak
-            file.weak = PyWeakref_NewRef(<PyObject *>source, NULL)
-            if file.weak == NULL:
-                PyErr_Clear()    # a type without weak references is looked up every time
+            file.weak = fresh
             Py_XDECREF(weak)
         return file
 
@@ -53,6 +55,7 @@ cdef class _FilesPort(_WaitingPort):
         file.mask = 0
         self.fail_all(file, -EBADF)
         self.drop_readiness(file)
+        file.busy = False
         file.registration = 0
         file.interest = file.oneshot = file.disarmed = file.muted = 0
         file.object = file.key = file.weak = NULL

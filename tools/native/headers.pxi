@@ -62,6 +62,7 @@ cdef extern from "op.h" nogil:
         uint64_t moved, deadline
         uint32_t heap_index
         int fd, flags
+        uint32_t incarnation
         uint8_t verb, state, outcome, cancelled
     ctypedef struct OpTable:
         uint32_t count
@@ -138,6 +139,7 @@ cdef extern from "file.h" nogil:
     File *file_make(FileTable *, int)
     int file_look(File *, int *)
     bint file_is_socket(const File *)
+    bint file_same(const File *)
     void file_table_free(FileTable *)
     bint weak_is(PyObject *, PyObject *)
 
@@ -153,6 +155,7 @@ cdef extern from "tables.h":
 cdef extern from "bell.h" nogil:
     cdef struct Sleeper:
         Sleeper *next
+        size_t want
         uint32_t woken
     ctypedef struct SleeperList:
         Sleeper *head
@@ -162,6 +165,7 @@ cdef extern from "bell.h" nogil:
     void bell_silence(int)
     void sleeper_append(SleeperList *, Sleeper *)
     void sleeper_remove(SleeperList *, Sleeper *)
+    Sleeper *sleeper_for(const SleeperList *, size_t)
     int sleeper_sleep(Sleeper *, uint64_t)
     void sleeper_mark(Sleeper *)
     void sleeper_wake(uint32_t *)

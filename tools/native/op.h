@@ -51,12 +51,13 @@ struct Op {
     PyObject *key;           /* owned: the file's key when this was submitted; NULL is 0 */
     Py_buffer view;          /* exported until delivery; view.obj is NULL when there is none */
     Extra *extra;            /* owned */
-    int64_t offset;          /* file operations; -1 uses the file's own position */
+    int64_t offset;          /* file operations; -1 uses the file's own position.  accept: family, type, protocol, 16 bits each */
     int64_t result;
     uint64_t moved;          /* bytes done so far by an operation of several steps */
     uint64_t deadline;       /* CLOCK_MONOTONIC, ns */
     uint32_t heap_index;     /* place in the timer heap, plus one; 0 is none */
     int fd;
+    uint32_t incarnation;    /* of the file, when this was submitted */
     int flags;               /* MSG_*, poll mask, data_only, multishot */
     uint8_t verb, state, outcome /* CompletionFlags */, cancelled;
 };

@@ -18,6 +18,7 @@ cdef class _OperationsPort(_FilesPort):
         else:
             op.file = file
             op.fd = file.fd
+            op.incarnation = file.incarnation
             op.key = file.key
             if op.key != NULL:
                 Py_INCREF(op.key)
@@ -26,6 +27,8 @@ cdef class _OperationsPort(_FilesPort):
             if op.state != OP_READY and not PyLong_Check(source):
                 op.object = <PyObject *>source
                 Py_INCREF(op.object)
+        if self.asleep and timers_next(&self.tables.timers) < self.asleep_until:
+            self.ring()          # a connect that has to be tried again
         if self.inside:
             self.poke()
         return identity

@@ -19,7 +19,7 @@ typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t work, quiet;
     OpQueue pending, done;
-    int threads, idle, running, stopping;
+    int threads, idle, waiting /* in `pending` */, running, stopping;
     int bell;                    /* rung when `done` gets its first */
     int64_t (*perform)(Op *);    /* blocking; result >= 0 or -errno */
 } Pool;
@@ -61,6 +61,7 @@ static void *pool_thread(void *argument) {
             continue;
         }
         op_unlink(&pool->pending, op);
+        pool->waiting--;
         op->state = OP_RUNNING;
         pool->running++;
         pthread_mutex_unlock(&pool->lock);
@@ -79,13 +80,14 @@ static void *pool_thread(void *argument) {
     return NULL;
 }
 
-/* Hand an operation over.  0, or -errno when no thread could be started and none is there. */
+/* Hand an operation over.  0, or -ENOMEM when no thread could be started and none is there. */
 static inline int pool_add(Pool *pool, Op *op) {
     int error = 0;
     pthread_mutex_lock(&pool->lock);
     op->state = OP_POOLED;
     op_append(&pool->pending, op);
-    if (pool->idle) {
+    pool->waiting++;
+    if (pool->idle >= pool->waiting) {
         pthread_cond_signal(&pool->work);
     } else if (pool->threads < POOL_THREADS) {
         sigset_t all, before;
@@ -101,17 +103,23 @@ static inline int pool_add(Pool *pool, Op *op) {
         pthread_attr_destroy(&attributes);
         if (!error) pool->threads++;
         else if (pool->threads) error = 0;  /* those that run will come to it */
-        if (error) op_unlink(&pool->pending, op);
+        if (error) {
+            op_unlink(&pool->pending, op);
+            pool->waiting--;
+        }
     }
     pthread_mutex_unlock(&pool->lock);
-    return -error;
+    return error ? -ENOMEM : 0;  /* pthread_create's EAGAIN is about threads, not about this operation */
 }
 
 /* Take an operation back that no thread has begun; whether that was so. */
 static inline int pool_take_back(Pool *pool, Op *op) {
     pthread_mutex_lock(&pool->lock);
     int pending = op->state == OP_POOLED;
-    if (pending) op_unlink(&pool->pending, op);
+    if (pending) {
+        op_unlink(&pool->pending, op);
+        pool->waiting--;
+    }
     pthread_mutex_unlock(&pool->lock);
     return pending;
 }

@@ -58,9 +58,11 @@ cdef class _ReadinessPort(_EndingPort):
         if op.verb not in (VERB_ACCEPT, VERB_CONNECT) and op_length(op) == 0 and not (file.kind == FILE_MESSAGE and op.verb in (VERB_SEND, VERB_SEND_TO)):
             self.finish(op, 0)   # an empty datagram is something to send; all else of no length is done
             return
+        if op.verb == VERB_ACCEPT:
+            op.offset = file.family | file.socket_type << 16 | <int64_t>file.protocol << 32
         queue = self.queue_of(file, op)
         direction = CAN_READ if queue == &file.reading else CAN_WRITE
-        if queue.head == NULL and file.ready & direction:
+        if queue.head == NULL and (file.ready & direction or op.verb == VERB_CONNECT):  # readiness says nothing of connect
             result = self.step(file, op)
             if result != -EAGAIN:
                 self.finish(op, result)
@@ -124,13 +126,36 @@ cdef class _ReadinessPort(_EndingPort):
                 file.ready &= ~direction
                 return
             op_unlink(queue, op)
-            if op.heap_index:
-                timers_remove(&self.tables.timers, op)
+            self.no_timer(op)
             self.finish(op, result)
             op = queue.head
 
+    cdef void no_timer(self, Op *op) noexcept:
+        if op.heap_index:
+            timers_remove(&self.tables.timers, op)
+            self.timers_changed()
+
+    cdef bint lost(self, File *file) noexcept:
+        """The number of a file with queued operations has been given to another file behind the port's back."""
+        cdef Op *op = file.reading.head
+        if op == NULL:
+            op = file.writing.head
+        if op == NULL:
+            op = file.polling.head
+        if op == NULL:
+            return False
+        if op.object != NULL and keeps_number(op.object):
+            return descriptor_of(op.object) != op.fd
+        return not file_same(file)
+
+    cdef bint close_elsewhere(self, Op *op) noexcept:
+        return self.offload(op) == 0
+
     cdef void became(self, File *file, int readiness) noexcept:
         """The kernel says that the file is ready: POLL* bits."""
+        if self.lost(file):
+            self.forget(file)
+            return
         if readiness & ~(POLLIN | POLLOUT):
             file.ready |= STICKY
         if readiness & ~POLLOUT:
@@ -257,10 +282,10 @@ cdef class _ReadinessPort(_EndingPort):
             file = op.file
             op.outcome |= VIA_THREAD
             self.via_thread += 1
-            if op.offset < 0 and file.kind == FILE_BLOCKING:
+            if op.offset < 0 and op.incarnation == file.incarnation:
                 file.busy = False
             self.finish(op, op.result)
-            if file.kind == FILE_BLOCKING and not file.busy:
+            if not file.busy:
                 self.next_positioned(file)
             op = following
 
@@ -272,9 +297,7 @@ cdef class _ReadinessPort(_EndingPort):
         if op.state == OP_QUEUED:
             if op.verb == VERB_CLOSE:
                 return True      # it ends when the others have ended
-            if op.heap_index:
-                timers_remove(&self.tables.timers, op)
-                self.timers_changed()
+            self.no_timer(op)
             if file != NULL:
                 queue = self.queue_of(file, op)
                 op_unlink(queue, op)
@@ -289,8 +312,10 @@ cdef class _ReadinessPort(_EndingPort):
                 self.finish(op, -ECANCELED)
             return True
         if op.state == OP_POOLED or op.state == OP_RUNNING:
+            if op.verb == VERB_CLOSE:
+                return True
             if not op.cancelled and pool_take_back(self.pool, op):
-                if op.offset < 0 and file.kind == FILE_BLOCKING:
+                if op.offset < 0 and op.incarnation == file.incarnation:
                     file.busy = False
                 self.finish(op, <int64_t>op.moved if op.moved else -ECANCELED)
                 if not file.busy:
@@ -310,8 +335,7 @@ cdef class _ReadinessPort(_EndingPort):
         while queue.head != NULL:
             op = queue.head
             op_unlink(queue, op)
-            if op.heap_index:
-                timers_remove(&self.tables.timers, op)
+            self.no_timer(op)
             self.finish(op, result)
 
 

@@ -15,6 +15,7 @@ cdef class _WaitingPort(_PortBase):
     cdef bint asleep             # ... and has dropped the GIL to block
     cdef bint rung               # ... and was rung for since
     cdef uint64_t asleep_until
+    cdef size_t leader_wants     # completions
     cdef uint32_t inside         # threads in wait(), or using descriptors without the GIL
     cdef uint32_t unpolled       # waits in a row that did not look at the kernel
     cdef uint64_t waits, kernel_waits
@@ -34,8 +35,7 @@ cdef class _WaitingPort(_PortBase):
             self.inside -= 1
         return 0
 
-    cdef int wake_sleeper(self) except -1:
-        cdef Sleeper *sleeper = self.sleepers.head
+    cdef int wake_sleeper(self, Sleeper *sleeper) except -1:
         cdef uint32_t *address = &sleeper.woken
         sleeper_remove(&self.sleepers, sleeper)
         sleeper_mark(sleeper)
@@ -44,12 +44,20 @@ cdef class _WaitingPort(_PortBase):
         return 0
 
     cdef inline int poke(self) except -1:
-        """One thread shall look at the ready queue.  Call last: other threads run meanwhile."""
-        if self.inside and self.tables.ready.count:
-            if self.sleepers.head != NULL:
-                self.wake_sleeper()
-            else:
+        """One thread that the ready queue would satisfy shall look at it.  Call last: other threads run meanwhile.
+
+        Whether one was woken.
+        """
+        cdef size_t count = self.tables.ready.count
+        cdef Sleeper *sleeper
+        if self.inside and count:
+            sleeper = sleeper_for(&self.sleepers, count)
+            if sleeper != NULL:
+                self.wake_sleeper(sleeper)
+                return 1
+            if self.asleep and not self.rung and self.leader_wants <= count:
                 self.ring()
+                return 1
         return 0
 
     # ---- posting --------------------------------------------------------------------------------------------------------
@@ -104,8 +112,8 @@ cdef class _WaitingPort(_PortBase):
 
     cdef inline int pass_on(self) except -1:
         """The next thread takes what is left, or the lead."""
-        if self.sleepers.head != NULL and (self.tables.ready.count or not self.leading):
-            self.wake_sleeper()
+        if not self.poke() and self.sleepers.head != NULL and not self.leading:
+            self.wake_sleeper(self.sleepers.head)
         return 0
 
     cdef int run_handlers(self) except -1:
@@ -137,17 +145,18 @@ cdef class _WaitingPort(_PortBase):
                 self.check("wait")
             if self.tables.ready.count >= want or (deadline != NEVER and clock_now() >= deadline):
                 return 0
-            if self.tables.ready.count and self.sleepers.head != NULL:
-                self.wake_sleeper()  # too few for this thread, perhaps enough for that one
-                continue
+            if self.poke():
+                continue         # too few for this thread, enough for another one
             if self.leading:
-                self.sleep(deadline)
+                self.sleep(deadline, want)
             else:
+                self.leader_wants = want
                 self.lead(deadline, room)
 
-    cdef int sleep(self, uint64_t deadline) except -1:
+    cdef int sleep(self, uint64_t deadline, size_t want) except -1:
         """Sleep until woken, the deadline, or a signal."""
         cdef Sleeper me
+        me.want = want
         sleeper_append(&self.sleepers, &me)
         with nogil:
             sleeper_sleep(&me, deadline)

@@ -254,7 +254,8 @@ class CompletionPort(abc.ABC):
         """Accept one connection: ``value`` is the new ``socket.socket`` (not inheritable, blocking unless
         ``socket.setdefaulttimeout`` says otherwise), ``result`` 0.
 
-        ``multishot`` goes on, with MORE, until it is cancelled or fails.
+        ``multishot`` goes on, with MORE, until it is cancelled or fails.  A backend that can
+        only try and wait makes a blocking listener non-blocking, and leaves it so.
         """
         raise NotSupported(Capability.SOCKET_IO, self.name, "accept")
 

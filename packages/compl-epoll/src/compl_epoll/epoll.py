@@ -1,9 +1,9 @@
 """epoll(7) as it is: the kernel's own names and behaviour, u64 data, nanosecond timeouts, reusable event arrays.
 
-Differences from :class:`select.epoll`: an event carries any u64 the caller chose (not only the descriptor), a wait fills
-an array that the caller owns and reuses, and timeouts below a millisecond are kept (epoll_pwait2(2), Linux 5.11; before
-that they are rounded up).  Several threads may wait, each with an array of its own, and any thread may register, modify
-and unregister meanwhile.
+Differences from :class:`select.epoll`: an event carries any u64 the caller chose (not only the descriptor), a wait
+fills an array that the caller owns and reuses, and timeouts below a millisecond are kept (epoll_pwait2(2), Linux 5.11;
+before that they are rounded up).  Several threads may wait, each with an array of its own, and any thread may register,
+modify and unregister meanwhile.
 """
 
 from __future__ import annotations

@@ -98,11 +98,6 @@ cdef class Epoll:
     cdef object __weakref__
 
     def __cinit__(self):
-        self.fd = -1
-
-    def __init__(self):
-        if self.fd >= 0:
-            raise RuntimeError("Epoll.__init__() was called twice")
         self.fd = epoll_create1(EPOLL_CLOEXEC)
         if self.fd < 0:
             raise OSError(errno, f"{_os.strerror(errno)}: epoll_create1")

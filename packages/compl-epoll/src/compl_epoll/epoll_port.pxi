@@ -36,6 +36,7 @@ cdef class Port(_ClosingPort):
     """An epoll set as a completion port; see compl_epoll.EpollPort."""
 
     cdef int epfd
+    cdef bint opened
     cdef uint32_t watched_count
     cdef bint haunted            # closed files are reported, for ever
     cdef uint32_t ghosts         # events of closed files, edge-triggered, so far
@@ -54,8 +55,9 @@ cdef class Port(_ClosingPort):
             raise MemoryError()
 
     def __init__(self):
-        if self.epfd >= 0 or self.closing:
+        if self.opened:
             raise RuntimeError(f"{self.name} port: __init__() was called twice")
+        self.opened = True
         self.epfd = epoll_create1(EPOLL_CLOEXEC)
         if self.epfd < 0:
             raise OSError(errno, f"{_os.strerror(errno)}: epoll_create1")
@@ -167,7 +169,7 @@ cdef class Port(_ClosingPort):
         cdef uint64_t now, budget
         cdef int epfd = self.epfd
         cdef epoll_event *events
-        if until == 0 and self.watched_count == 0 and self.pool == NULL:
+        if until == 0 and self.watched_count == 0 and self.pool == NULL and self.pollable < 0:
             return 0
         if room > self.room:
             self.make_room(room)
@@ -244,10 +246,11 @@ cdef class Port(_ClosingPort):
         cdef int fd
         cdef uint8_t watched
         cdef int fresh = epoll_create1(EPOLL_CLOEXEC)
+        if fresh < 0:
+            return 0             # no descriptor left: at the next wait, then
         self.haunted = False
         self.ghosts = 0
-        if fresh < 0:
-            raise OSError(errno, f"{_os.strerror(errno)}: epoll_create1 for a port that watches a closed file")
+        bell_silence(self.bell)  # never read so far: a new set would report it at once
         epoll_control(fresh, EPOLL_CTL_ADD, self.bell, EPOLLIN | EPOLLET, BELL)
         dup3(fresh, self.epfd, O_CLOEXEC)    # under the old number, which other threads and fileno() know
         c_close(fresh)

@@ -1,8 +1,8 @@
 """Where the kernel puts the fields of ``struct epoll_event``, for every architecture, as data.
 
 Packed on x86 alone, so that 32-bit and 64-bit programs share one layout there: epoll_ctl(2), ``__EPOLL_PACKED`` in
-<bits/epoll.h>, ``EPOLL_PACKED`` in <uapi/linux/eventpoll.h> (which packs x86-64 only; on i386, whose 64-bit integers are
-aligned to 4, the offsets are the same anyway).
+<bits/epoll.h>, ``EPOLL_PACKED`` in <uapi/linux/eventpoll.h> (which packs x86-64 only; on i386, whose 64-bit integers
+are aligned to 4, the offsets are the same anyway).
 """
 
 from __future__ import annotations

@@ -27,6 +27,9 @@ class EpollPort(_native.Port, CompletionPort):
 
     name: ClassVar[str] = "epoll"
 
+    def __init__(self) -> None:
+        super().__init__()
+
     @property
     def capabilities(self) -> Capability:
         if _native.has_pwait2():

@@ -41,10 +41,11 @@ def alternate(backend: str, listener: socket.socket) -> None:
     port.accept(listener, multishot=True)
     wait, recv, send = port.wait, port.recv, port.send_all
     received, sent, accepted, closed = Kind.RECV, Kind.SEND, Kind.ACCEPT, Kind.CLOSE
+    done: Any
     while True:
         for done in wait(BATCH):
             kind = done[KIND]
-            connection: Any = done[TOKEN]
+            connection = done[TOKEN]
             if kind is sent:  # one that failed fails the recv as well
                 recv(connection.sock, connection.buffer, 0, connection)
             elif kind is received and (size := done[RESULT]) > 0:
@@ -70,10 +71,11 @@ def overlap(backend: str, listener: socket.socket) -> None:
     port.accept(listener, multishot=True)
     wait, recv, send = port.wait, port.recv, port.send_all
     received, sent, accepted, closed = Kind.RECV, Kind.SEND, Kind.ACCEPT, Kind.CLOSE
+    done: Any
     while True:
         for done in wait(BATCH):
             kind = done[KIND]
-            connection: Any = done[TOKEN]
+            connection = done[TOKEN]
             if kind is received and done[RESULT] > 0:
                 send(connection.sock, connection.view[: done[RESULT]], connection)
                 connection.swap()
