@@ -66,6 +66,7 @@ static inline int64_t outcome_of(ssize_t result) {
 static inline int64_t try_recv(File *file, Op *op) {
     size_t length = (size_t)op->view.len - op->moved;
     ssize_t count = recv(op->fd, (char *)op->view.buf + op->moved, length, op->flags | MSG_DONTWAIT);
+    if (op->flags & MSG_OOB) file->ready |= STICKY;  /* the mark stays, and cuts a later read short */
     if (count < 0) return -errno;
     /* TCP gave less than asked for: it is empty, and what comes later is a new event (epoll(7), question 9). */
     if ((size_t)count < length && file->drains && !op->flags && !(file->ready & STICKY)) file->ready &= ~CAN_READ;
@@ -168,11 +169,12 @@ static inline int64_t try_socket_file(Op *op) {
 static inline int64_t try_stream_file(File *file, Op *op) {
     int direction = op_is_read(op) ? 1 : 2;
     int64_t result = -EOPNOTSUPP;
-    sigset_t pipe, before;
+    sigset_t pipe, before, pending;
     if (direction == 2) {  /* no MSG_NOSIGNAL here: hold SIGPIPE back in this thread */
         sigemptyset(&pipe);
         sigaddset(&pipe, SIGPIPE);
         pthread_sigmask(SIG_BLOCK, &pipe, &before);
+        sigpending(&pending);
     }
     if (!(file->no_nowait & direction)) {
         result = move_file(op, RWF_NOWAIT);
@@ -190,7 +192,7 @@ static inline int64_t try_stream_file(File *file, Op *op) {
     }
     if (direction == 2) {
         static const struct timespec now = {0, 0};
-        if (result == -EPIPE && !sigismember(&before, SIGPIPE)) sigtimedwait(&pipe, NULL, &now);
+        if (result == -EPIPE && !sigismember(&pending, SIGPIPE)) sigtimedwait(&pipe, NULL, &now);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     return result;

@@ -63,11 +63,22 @@ cdef class _FilesPort(_WaitingPort):
         Py_XDECREF(key)
         Py_XDECREF(weak)
 
+    cdef void forget_object(self, object source) noexcept:
+        """A registered object that is closed does not know its number any more: find it by the object."""
+        cdef int fd
+        cdef File *file
+        for fd in range(self.tables.files.size):
+            file = self.tables.files.files[fd]
+            if file != NULL and file.object == <PyObject *>source:
+                self.forget(file)
+                return
+
     cdef File *registered(self, object file, str method) except NULL:
         cdef File *known = self.file_of(file, method)
         if self.epoch != fork_count:
             self.check(method)
         if known == NULL:
+            self.forget_object(file)
             raise _errors.bad_descriptor(self.name, as_descriptor(file, method), method)
         if not known.registration:
             raise _errors.not_registered(self.name, known.fd, method)

@@ -37,13 +37,16 @@ cdef class EventArray:
     cdef int filled
     cdef bint busy
 
-    def __cinit__(self, int capacity):
-        if capacity < 1:
-            raise ValueError(f"EventArray(): capacity must be at least 1, not {capacity}")
-        self.entries = <epoll_event *>calloc(<size_t>capacity, sizeof(epoll_event))
+    def __cinit__(self, capacity):
+        number = _operator.index(capacity)
+        if number < 1:
+            raise ValueError(f"EventArray(): capacity must be at least 1, not {number}")
+        if number > 0x7FFFFFFF // EPOLL_EVENT_SIZE:
+            raise OverflowError(f"EventArray(): epoll_wait(2) takes {0x7FFFFFFF // EPOLL_EVENT_SIZE} events at most, not {number}")
+        self.entries = <epoll_event *>calloc(<size_t>number, sizeof(epoll_event))
         if self.entries == NULL:
             raise MemoryError()
-        self.room = capacity
+        self.room = number
 
     def __dealloc__(self):
         free(self.entries)
@@ -97,7 +100,10 @@ cdef class Epoll:
     cdef int fd
     cdef object __weakref__
 
-    def __cinit__(self):
+    def __cinit__(self, *arguments, **named):
+        self.fd = -1
+        if (arguments or named) and type(self) is Epoll:    # a subclass has an __init__ of its own
+            raise TypeError(f"Epoll() takes no arguments, not {len(arguments) + len(named)}")
         self.fd = epoll_create1(EPOLL_CLOEXEC)
         if self.fd < 0:
             raise OSError(errno, f"{_os.strerror(errno)}: epoll_create1")
@@ -109,17 +115,20 @@ cdef class Epoll:
 
     cdef int control(self, int operation, object file, object event, str method) except -1:
         cdef int fd = as_descriptor(file, f"Epoll.{method}")
-        cdef int epfd = self.number(method)
-        cdef int status
+        cdef int epfd, status
         cdef uint64_t data = 0
         cdef uint32_t mask = 0
-        if event is not None:
+        if operation != EPOLL_CTL_DEL:
             try:
                 wanted, given = event
             except (TypeError, ValueError):
                 raise TypeError(f"Epoll.{method}(): an Event(events, data) is needed, not {event!r}") from None
+            wanted = as_exact_int(wanted, f"Epoll.{method}", "events")
+            if not 0 <= wanted <= 0xFFFFFFFF:
+                raise OverflowError(f"Epoll.{method}(): events {wanted} are outside 0..2**32-1")
             mask = wanted
             data = as_key(given, f"Epoll.{method}")
+        epfd = self.number(method)   # only now: code of the caller has run
         status = epoll_control(epfd, operation, fd, mask, data)
         if status < 0:
             raise OSError(-status, f"{_os.strerror(-status)}: epoll_ctl({method}) of fd {fd} in epoll set {epfd}")
@@ -142,11 +151,11 @@ cdef class Epoll:
             self.number("wait")
         if events.busy:
             raise ValueError("Epoll.wait(): the EventArray is in use by another thread's wait()")
-        if type(timeout_ms) is int:
-            budget = as_budget(timeout_ms)
+        if is_small(<PyObject *>timeout_ms):
+            budget = <uint64_t>timeout_ms * 1000000
         else:
-            budget = as_nanoseconds(timeout_ms, "Epoll.wait", "timeout_ms (-1: for ever)") // 1000
-            budget = NEVER if budget >= NEVER // 1000 else budget
+            budget = as_budget(timeout_ms)
+            epfd = self.number("wait")
         if budget == 0:
             count = epoll_wait_ns(epfd, events.entries, events.room, 0)
             if count >= 0:
@@ -166,6 +175,7 @@ cdef class Epoll:
                 if count != -EINTR:
                     raise OSError(-count, f"{_os.strerror(-count)}: epoll_wait on epoll set {epfd}")
                 PyErr_CheckSignals()
+                epfd = self.number("wait")       # a handler may have closed it
                 if deadline != NEVER:
                     now = clock_now()
                     budget = deadline - now if deadline > now else 0
@@ -197,9 +207,14 @@ cdef class Epoll:
             c_close(self.fd)
 
 
-cdef inline uint64_t as_budget(long long milliseconds) noexcept:
-    """Whole milliseconds as ns; negative is for ever, as in epoll_wait(2)."""
-    return NEVER if milliseconds < 0 else <uint64_t>milliseconds * 1000000
+cdef uint64_t as_budget(object milliseconds) except? 0xFFFFFFFFFFFFFFFE:
+    """Milliseconds as ns, rounded up; negative is for ever, as in epoll_wait(2)."""
+    if not PyFloat_CheckExact(milliseconds):
+        if isinstance(milliseconds, bool) or not isinstance(milliseconds, float):
+            milliseconds = as_exact_int(milliseconds, "Epoll.wait", "timeout_ms")
+    if milliseconds < 0:
+        return NEVER
+    return as_nanoseconds(milliseconds / 1000, "Epoll.wait", "timeout_ms")
 
 
 def has_pwait2():
