@@ -1,0 +1,1 @@
+"""Rules whose conftest is broken."""

@@ -1,0 +1,3 @@
+"""Fails."""
+
+raise RuntimeError("this conftest does not import")

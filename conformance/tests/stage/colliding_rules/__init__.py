@@ -1,0 +1,1 @@
+"""Two rules of one id."""

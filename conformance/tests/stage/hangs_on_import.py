@@ -1,0 +1,5 @@
+"""A backend whose import never ends."""
+
+import threading
+
+threading.Event().wait()
