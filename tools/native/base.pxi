@@ -209,7 +209,8 @@ cdef class _PortBase:
         if count == 0:
             return []
         out = PyList_New(count)
-        # SAFETY: items beyond `built` are NULL, which list tolerates until the size is set to what was built
+        # SAFETY: items beyond `built` are NULL until the size is set to what was built: nobody may find the list till then
+        PyObject_GC_UnTrack(<PyObject *>out)
         try:
             while built < count and self.tables.ready.count:  # user code run by a release may take entries
                 entry = ready_pop(&self.tables.ready)
@@ -222,8 +223,10 @@ cdef class _PortBase:
             ready_unpop(&self.tables.ready, entry)
             if built == 0:
                 Py_SET_SIZE(<PyObject *>out, 0)
+                PyObject_GC_Track(<PyObject *>out)
                 raise
         Py_SET_SIZE(<PyObject *>out, built)
+        PyObject_GC_Track(<PyObject *>out)
         if self.tables.ready.count == 0:
             self.became_empty()
         return out

@@ -20,6 +20,8 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
     PyObject *PyWeakref_NewRef(PyObject *, PyObject *)
     void PyErr_Clear()
+    void PyObject_GC_Track(PyObject *)
+    void PyObject_GC_UnTrack(PyObject *)
     void Py_INCREF(PyObject *)
     void Py_DECREF(PyObject *)
     void Py_XDECREF(PyObject *)

@@ -26,6 +26,8 @@ class Mutant:
     kills: tuple[str, ...]
     #: Those of them that only their time limit ends.
     hangs: frozenset[str]
+    #: Shows only where a processor is free.
+    alone: bool
     port: type[ExamplePort]
     backend: Backend
 
@@ -45,10 +47,11 @@ class Mutant:
 MUTANTS: Final[dict[str, Mutant]] = {}
 
 
-def mutant(*kills: str, hangs: Iterable[str] = (), **record: Any) -> Callable[[_Port], _Port]:
-    """Make a port a mutant that ``kills`` name the rules of; its docstring tells the fault, its class the name.
+def mutant(*kills: str, hangs: Iterable[str] = (), alone: bool = False, **record: Any) -> Callable[[_Port], _Port]:
+    """Make a port a mutant that these rules must fail on; its docstring tells the fault, its class the name.
 
-    ``hangs`` are further rules that end only by their time limit; ``record`` replaces fields of the Backend.
+    ``hangs`` are further rules that end only by their time limit; ``alone``: judged while nothing else is; ``record``
+    replaces fields of the Backend.
     """
 
     def define(port: _Port) -> _Port:
@@ -58,7 +61,8 @@ def mutant(*kills: str, hangs: Iterable[str] = (), **record: Any) -> Callable[[_
         fault = " ".join((inspect.getdoc(port) or "").split())
         assert fault and port.__doc__, f"{port.__name__} has no docstring that tells the fault"
         assert name not in MUTANTS, f"there are two mutants {name}"
-        made = Mutant(name, fault, (*kills, *hangs), frozenset(hangs), port, dataclasses.replace(backend, **record))
+        record_of_it = dataclasses.replace(backend, **record)
+        made = Mutant(name, fault, (*kills, *hangs), frozenset(hangs), alone, port, record_of_it)
         MUTANTS[name] = made
         return port
 

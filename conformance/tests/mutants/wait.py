@@ -95,7 +95,7 @@ class ReturnsTuples(ExamplePort):
         return tuple(super().wait(*arguments, **named))  # type: ignore[return-value]
 
 
-@mutant("wait/5")
+@mutant("wait/5", alone=True)
 class Spins(ExamplePort):
     """Asks again and again until the time is over."""
 

@@ -1,78 +1,76 @@
-"""Copy a file with several reads and writes in flight, then compare source and copy.
+"""Copy a file with several reads and writes in flight, and read the copy back to compare.
 
-python file_copy.py SOURCE TARGET [--block 1048576] [--depth 4]
+    python file_copy.py source target --block 1048576 --depth 8
+
+Each of the ``depth`` workers is a generator: it yields the operation that it needs next and is sent the completion,
+whose token it is.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import compl_core
-from compl_core import Kind
+from compl_core import Completion, CompletionPort, Fsync, Operation, Read, Write
+
+Worker: TypeAlias = Generator[Operation, Completion, None]
 
 
-class Block:
-    """A buffer on its way from one place of the source to the same place of the target."""
+def whole(view: memoryview, operation: Callable[[memoryview, int], Operation], offset: int) -> Worker:
+    """Read or write all of ``view``: an operation may move less than it was asked to."""
+    while view:
+        done = yield operation(view, offset)
+        if done.unwrap() == 0:
+            raise EOFError(f"nothing moved at {offset}: the file became shorter while it was copied")
+        view, offset = view[done.result :], offset + done.result
 
-    def __init__(self, size: int) -> None:
-        self.buffer = memoryview(bytearray(size))
-        self.offset = 0
-        self.filled = self.written = 0
+
+def copy(source: BinaryIO, target: BinaryIO, pieces: Iterator[tuple[int, int]], block: int) -> Worker:
+    """Piece after piece, as long as there are some: read, write, read back, compare."""
+    wanted, found = memoryview(bytearray(block)), memoryview(bytearray(block))
+    for offset, size in pieces:
+        yield from whole(wanted[:size], lambda view, at: Read(source, view, at), offset)
+        yield from whole(wanted[:size], lambda view, at: Write(target, view, at), offset)
+        yield from whole(found[:size], lambda view, at: Read(target, view, at), offset)
+        if wanted[:size] != found[:size]:
+            raise OSError(f"{target.name}: not what was written, between {offset} and {offset + size}")
+    yield Fsync(target)
 
 
-def copy(port: compl_core.CompletionPort, source: BinaryIO, target: BinaryIO, size: int, depth: int) -> int:
-    """Copy everything; the number of bytes."""
-    copied, next_offset, length = 0, 0, source.seek(0, 2)
-
-    def read_next(block: Block) -> None:
-        nonlocal next_offset
-        if next_offset < length:
-            block.offset, block.filled, block.written = next_offset, 0, 0
-            next_offset += size
-            port.read(source, block.buffer, block.offset, block)
-
-    for _ in range(depth):
-        read_next(Block(size))
+def run(port: CompletionPort, workers: list[Worker]) -> None:
+    """Start every worker, and go on with each as its operations complete, until all have ended."""
+    for worker in workers:
+        port.submit(next(worker), token=worker)
     while port.in_flight:
         for done in port.wait():
-            count, block = done.unwrap(), done.token
-            assert isinstance(block, Block)
-            if done.kind is Kind.READ:
-                block.filled += count
-                wanted = min(size, length - block.offset)
-                if count and block.filled < wanted:  # a short read: the rest of this block
-                    port.read(source, block.buffer[block.filled :], block.offset + block.filled, block)
-                    continue
-            else:
-                block.written += count
-                copied += count
-            if block.written < block.filled:
-                rest = block.buffer[block.written : block.filled]
-                port.write(target, rest, block.offset + block.written, block)
-            else:
-                read_next(block)
-    return copied
+            done.unwrap()
+            assert isinstance(done.token, Generator)
+            try:
+                port.submit(done.token.send(done), token=done.token)
+            except StopIteration:
+                pass  # this worker has ended
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Copy a file, and check the copy.")
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--block", type=int, default=1 << 20, help="bytes")
-    parser.add_argument("--depth", type=int, default=4, help="blocks in flight")
+    parser.add_argument("--block", type=int, default=1 << 20, help="bytes of one read or write")
+    parser.add_argument("--depth", type=int, default=8, help="reads and writes in flight")
+    parser.add_argument("--backend", help="epoll, uring ...; the best one if left out")
     options = parser.parse_args()
-    with options.source.open("rb", 0) as source, options.target.open("w+b", 0) as target:
-        with compl_core.open_port() as port:
-            copied = copy(port, source, target, options.block, options.depth)
-        source.seek(0)
-        target.seek(0)
-        digests = [hashlib.file_digest(file, "sha256").hexdigest() for file in (source, target)]
-    if digests[0] != digests[1]:
-        raise SystemExit(f"{options.target} differs from {options.source}")
-    print(f"{copied} bytes, sha256 {digests[0]}")
+    if options.target.exists() and options.target.samefile(options.source):
+        parser.error("source and target are one file")
+    with options.source.open("rb", buffering=0) as source, options.target.open("w+b", buffering=0) as target:
+        size = os.fstat(source.fileno()).st_size
+        pieces = ((offset, min(options.block, size - offset)) for offset in range(0, size, options.block))
+        with compl_core.open_port(options.backend) as port:
+            run(port, [copy(source, target, pieces, options.block) for _ in range(options.depth)])
+            print(f"copied and compared {size} bytes ({port.name}, {port.statistics()['submitted']} operations)")
 
 
 if __name__ == "__main__":

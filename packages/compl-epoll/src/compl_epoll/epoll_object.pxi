@@ -26,6 +26,8 @@ cdef extern from "stdlib.h" nogil:
     void *calloc(size_t, size_t)
     void *realloc(void *, size_t)
 
+cdef object _forever = -1        # one of the ints that always exist once
+
 EVENT_LAYOUT = {"size": EPOLL_EVENT_SIZE, "align": EPOLL_EVENT_ALIGN, "events": EPOLL_EVENT_EVENTS, "data": EPOLL_EVENT_DATA}
 
 
@@ -87,7 +89,7 @@ cdef class _EventIterator:
 
     def __next__(self):
         cdef epoll_event *event
-        if self.index >= self.array.filled:
+        if self.array is None or self.index >= self.array.filled:
             raise StopIteration
         event = &self.array.entries[self.index]
         self.index += 1
@@ -151,7 +153,9 @@ cdef class Epoll:
             self.number("wait")
         if events.busy:
             raise ValueError("Epoll.wait(): the EventArray is in use by another thread's wait()")
-        if is_small(<PyObject *>timeout_ms):
+        if timeout_ms is _forever:       # the default
+            budget = NEVER
+        elif is_small(<PyObject *>timeout_ms):
             budget = <uint64_t>timeout_ms * 1000000
         else:
             budget = as_budget(timeout_ms)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 static inline PyObject *pair_of(PyObject **kept, uint32_t first, uint64_t second) {
-    PyObject *low = PyLong_FromLong((long)first);
+    PyObject *low = PyLong_FromUnsignedLong(first);
     PyObject *high = PyLong_FromUnsignedLongLong(second);
     if (!low || !high) {
         Py_XDECREF(low);
