@@ -4,14 +4,11 @@ import io as _io
 import operator as _operator
 import os as _os
 import socket as _socket
-import sys as _sys
 import warnings as _warnings
 from collections import namedtuple as _namedtuple
 
-from compl_core import Capability as _Capability
 from compl_core import Completion as _Completion
 from compl_core import CompletionFlags as _CompletionFlags
-from compl_core import Interest as _Interest
 from compl_core import Kind as _Kind
 from compl_core import errors as _errors
 
