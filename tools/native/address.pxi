@@ -2,7 +2,7 @@
 
 from libc.string cimport memcpy, memset, strlen
 
-cdef extern from "arpa/inet.h" nogil:
+cdef extern from "system.h" nogil:
     cdef struct in_addr:
         uint32_t s_addr
     cdef struct sockaddr_in:
@@ -24,7 +24,7 @@ cdef extern from "arpa/inet.h" nogil:
     uint32_t ntohl(uint32_t)
     uint32_t INADDR_ANY, INADDR_BROADCAST
 
-cdef extern from "sys/un.h" nogil:
+cdef extern from "system.h" nogil:
     cdef struct sockaddr_un:
         char sun_path[108]
 

@@ -8,10 +8,12 @@ cdef extern from "descriptor.h":
     PyObject *fileno_name
     int DESCRIPTOR_UNCLEAR
     int descriptor_of(PyObject *)
+    PyTypeObject *socket_type
     PyTypeObject *file_type
+    bint file_peeked
     bint keeps_number(PyObject *)
     int64_t close_by_object(PyObject *)
-    void socket_learn(object, object, int, object, int, object)
+    bint learn(object, object, int, object, int, object)
     object PyUnicode_InternFromString(const char *)
 
 cdef object _fileno = PyUnicode_InternFromString(b"fileno")
@@ -21,18 +23,26 @@ fileno_name = <PyObject *>_fileno
 file_type = <PyTypeObject *>_io.FileIO
 
 
-cdef int _learn_sockets() except -1:
+cdef int _learn() except -1:
     cdef object first, second, closed
     first, second = _socket.socketpair()
     with first, second:
-        closed = _socket.socket(fileno=_os.dup(first.fileno()))
+        closed = first.dup()
         closed.close()
-        socket_learn(_socket_class, first, first.fileno(), second, second.fileno(), closed)
+        if learn(_socket_class, first, first.fileno(), second, second.fileno(), closed):
+            global socket_type
+            socket_type = <PyTypeObject *>_socket_class
+        if _os.name == "posix":  # elsewhere a descriptor is not the number that the system knows
+            global file_peeked
+            with _io.FileIO(first.fileno(), closefd=False) as one, _io.FileIO(second.fileno(), closefd=False) as two:
+                closed = _io.FileIO(first.fileno(), closefd=False)
+                closed.close()
+                file_peeked = learn(_io.FileIO, one, one.fileno(), two, two.fileno(), closed)
     return 0
 
 
 try:
-    _learn_sockets()
+    _learn()
 except OSError:
     pass                         # no descriptors left: fileno() will be called
 
@@ -103,6 +113,8 @@ cdef int64_t as_offset(object offset, str method) except? -2:
     cdef int64_t value
     if offset is None:
         return -1
+    if is_small(<PyObject *>offset):
+        return offset
     if isinstance(offset, float) or not hasattr(offset, "__index__"):
         raise TypeError(f"{method}(): offset must be an int or None, not {type(offset).__name__}")
     value = _operator.index(offset)

@@ -14,50 +14,14 @@
 #include <unistd.h>
 #include "file.h"
 #include "op.h"
+#include "progress.h"
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 8
 #endif
 
-#define OUTCOME_TRUNCATED 2u  /* CompletionFlags */
-#define OUTCOME_EOF 8u
-
 /* Buffered reads up to this size are copied at once when cached; larger ones would hold the GIL for too long. */
 #define INLINE_BYTES (256 * 1024)
-
-static inline int op_is_read(const Op *op) {
-    return op->verb == VERB_READ || op->verb == VERB_READV;
-}
-
-/* The buffers that remain after `moved` bytes, in at most IOV_MAX vectors; `scratch` serves an operation of one buffer. */
-static inline int op_vectors(const Op *op, struct iovec *scratch, struct iovec **vectors) {
-    if (!op->extra || !op->extra->count) {
-        scratch->iov_base = (char *)op->view.buf + op->moved;
-        scratch->iov_len = (size_t)op->view.len - op->moved;
-        *vectors = scratch;
-        return 1;
-    }
-    *vectors = op->extra->iov;
-    return op->extra->count;
-}
-
-/* Move an operation of several buffers on by `moved` more bytes; one of a single buffer goes by op->moved alone. */
-static inline void op_skip(Op *op, size_t moved) {
-    if (!op->extra || !op->extra->count) return;
-    for (struct iovec *vector = op->extra->iov; moved; vector++) {
-        size_t step = moved < vector->iov_len ? moved : vector->iov_len;
-        vector->iov_base = (char *)vector->iov_base + step;
-        vector->iov_len -= step;
-        moved -= step;
-    }
-}
-
-static inline size_t op_length(const Op *op) {
-    if (!op->extra || !op->extra->count) return (size_t)op->view.len;
-    size_t length = 0;
-    for (int i = 0; i < op->extra->count; i++) length += op->extra->iov[i].iov_len;
-    return length;
-}
 
 static inline int64_t outcome_of(ssize_t result) {
     return result < 0 ? -errno : result;
@@ -111,14 +75,19 @@ static inline void put_back(int fd, int flags) {
     errno = error;
 }
 
-/* The new descriptor.  What accept(2) says of the peer's network is the peer's trouble: the next one is tried. */
+/* What accept(2) says of the peer's network is the peer's trouble: the next one is tried. */
+static inline int accept_again(int error) {
+    return error == ECONNABORTED || error == EPROTO || error == ENETDOWN || error == EHOSTDOWN || error == ENONET ||
+           error == EHOSTUNREACH || error == ENETUNREACH || error == EINTR;
+}
+
+/* The new descriptor. */
 static inline int64_t try_accept(Op *op) {
     /* Not put back: between two processes that share a listener, one that toggled it would make the other one block. */
     (void)unblock(op->fd);
     int accepted;
     do accepted = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
-    while (accepted < 0 && (errno == ECONNABORTED || errno == EPROTO || errno == ENETDOWN || errno == EHOSTDOWN ||
-                            errno == ENONET || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == EINTR));
+    while (accepted < 0 && accept_again(errno));
     return outcome_of(accepted);
 }
 
@@ -219,16 +188,12 @@ static inline int64_t try_cached_file(File *file, Op *op) {
 }
 
 
-/* Whether close() would wait for data to be sent (SO_LINGER). */
-static inline int lingers(int fd) {
-    struct linger linger = {0, 0};
-    socklen_t length = sizeof linger;
-    return getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) == 0 && linger.l_onoff && linger.l_linger > 0;
-}
-
-/* Nothing came although room was given: the end, where the file is a stream. */
-static inline void mark_end(const File *file, Op *op, int64_t result) {
-    if (result == 0 && file->kind != FILE_MESSAGE && op_length(op)) op->outcome |= OUTCOME_EOF;
+/* Whether a message of no bytes was the end: sockets of records (SOCK_SEQPACKET) end as streams do, and say so for ever. */
+static inline int ends_messages(const File *file) {
+    struct pollfd one = {file->fd, POLLRDHUP, 0};
+    int waiting = 0;
+    return file->socket_type == SOCK_SEQPACKET && poll(&one, 1, 0) == 1 && one.revents & (POLLRDHUP | POLLHUP) &&
+           (ioctl(file->fd, FIONREAD, &waiting) < 0 || waiting == 0);
 }
 
 /* Go on with send_all or recv_exactly until it is done, fails, ends, or has to wait. */

@@ -3,10 +3,18 @@
 # All state is guarded by the GIL (on free-threaded builds by a critical section on the port, which gives way in the same
 # places).  Where the GIL is dropped, or code of the user may run (releasing a buffer, fileno()), the state is consistent.
 
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident()
+
+
+cdef class _BufferPool           # buffers.pxi
+
+
 cdef class _PortBase:
     cdef Tables tables
     cdef uint64_t epoch          # fork_count when opened; NEVER once closed
     cdef int owner               # the process that opened it
+    cdef unsigned long bound     # the one thread that may use it; 0 is any
     cdef bint closing
     cdef uint32_t unfinished     # operations submitted whose completion is not in the ready queue yet
     cdef uint32_t in_flight_     # operations submitted whose completion wait() has not returned yet
@@ -21,8 +29,10 @@ cdef class _PortBase:
     # ---- state ----------------------------------------------------------------------------------------------------------
 
     cdef int check(self, str method) except -1:
-        """Refuse a port that is closed or another process's."""
+        """Refuse a port that is closed, another process's, or bound to another thread."""
         if self.epoch == fork_count:
+            if self.bound and self.bound != PyThread_get_thread_ident():
+                raise _errors.bound_port(self.name, method, self.bound)
             return 0
         if self.epoch == NEVER:
             raise _errors.closed_port(self.name, method)
@@ -68,6 +78,8 @@ cdef class _PortBase:
         if op.view.obj != NULL:
             # SAFETY: the kernel and the pool are done with the buffer: the operation is not in any of their queues
             PyBuffer_Release(&op.view)
+        if op.pool != NULL:
+            Py_CLEAR(op.pool)
         Py_CLEAR(op.object)
         Py_CLEAR(op.key)
         Py_CLEAR(op.token)
@@ -176,6 +188,8 @@ cdef class _PortBase:
         key = <object>op.key if op.key != NULL else _zero
         token = <object>op.token
         if entry.what == ENTRY_MORE:
+            if op.pool != NULL:
+                return self.complete_filled(op, entry.result, key, token)
             value = self.value_of(op, entry.result)
             return completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>_zero, <PyObject *>token,
                                   <PyObject *>_kinds[kind_of_verb[op.verb]], <PyObject *>_flags[1], <PyObject *>value)
@@ -198,6 +212,19 @@ cdef class _PortBase:
             self.in_flight_ -= 1
         self.release(op)
         return done
+
+    cdef PyObject *complete_filled(self, Op *op, int64_t filled, object key, object token) except NULL:
+        """A filled buffer of a pool, which goes over to the view that is the completion's value."""
+        cdef object pool = <object>op.pool   # making the view may run the collector, and end the operation
+        cdef object shown = FILLED_LENGTH(filled)
+        cdef object flags = _flags[3 if filled & FILLED_TRUNCATED else 1]
+        cdef object value = (<_BufferPool>pool).view(FILLED_INDEX(filled), FILLED_LENGTH(filled))
+        try:
+            return completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>shown, <PyObject *>token,
+                                  <PyObject *>_kinds[kind_of_verb[VERB_RECV]], <PyObject *>flags, <PyObject *>value)
+        except BaseException:
+            disown(value)        # the entry keeps the buffer
+            raise
 
     cdef list deliver(self, Py_ssize_t room):
         """Up to `room` completions from the ready queue."""
@@ -241,6 +268,9 @@ cdef class _PortBase:
 
     cdef void unmuted(self, File *file) noexcept:
         pass
+
+    cdef void refilled(self, _BufferPool pool) noexcept:
+        """A pool that had no buffer for a receive has one again.  In any thread, at any time."""
 
     cdef void close_now(self, File *file) noexcept:
         pass

@@ -7,6 +7,7 @@ sdist, where this hook puts the whole directory.  Options, in ``[tool.hatch.buil
 ``sources``    its .pyx or .c files, relative to the distribution
 ``platforms``  values of ``sys.platform`` that it can be built on
 ``libraries``  what it is linked with
+``pure-elsewhere``  on other platforms the wheel has the Python part alone, instead of being refused
 
 The directory of this file and that of each source are searched for .pxi, .pxd and .h files, and any change in one of
 them rebuilds the module.  Environment: ``CFLAGS`` is added to the compiler's flags (``-fsanitize=address -O1``),
@@ -51,8 +52,10 @@ class NativeBuildHook(BuildHookInterface[Any]):
             for path in _files(_HERE):
                 build_data["force_include"][str(path)] = f"native/{path.relative_to(_HERE).as_posix()}"
             return
-        build_data["pure_python"] = False
         prebuilt = os.environ.get("COMPL_PREBUILT")
+        if not prebuilt and self.config.get("pure-elsewhere") and sys.platform not in self.config["platforms"]:
+            return
+        build_data["pure_python"] = False
         if prebuilt:
             build_data["tag"], _, module = prebuilt.partition("=")
             self._include(Path(module), build_data)
@@ -103,6 +106,8 @@ class NativeBuildHook(BuildHookInterface[Any]):
             include_dirs=[str(folder) for folder in searched],
             libraries=list(self.config.get("libraries", ())),
             extra_compile_args=_compiler_flags(),
+            # libgcc and winpthreads come with the compiler, not with Windows.
+            extra_link_args=["-static"] if sys.platform == "win32" else [],
         )
         previous = Path.cwd()
         os.chdir(root)  # setuptools and Cython name what they generate after relative paths
@@ -122,6 +127,8 @@ class NativeBuildHook(BuildHookInterface[Any]):
             command = PlainBuildExt(
                 Distribution({"name": self.metadata.name, "ext_modules": extensions, "package_dir": {"": "src"}})
             )
+            if sys.platform == "win32":
+                command.compiler = "mingw32"  # the sources are GNU C
             command.inplace = in_place
             command.build_temp = str(work / "temp")
             command.build_lib = str(work / "lib")
@@ -145,6 +152,6 @@ def _stale(generated: Path, inputs: list[Path]) -> bool:
 
 def _compiler_flags() -> list[str]:
     if sys.platform == "win32":
-        return []
+        return ["-O2", "-g0", "-Wall", "-D_WIN32_WINNT=0x0A00", "-DMS_WIN64"]  # the last is said to MSVC alone
     # setuptools puts CFLAGS before these, so what the caller asks for is said again, last.
     return ["-O2", "-g0", "-fvisibility=hidden", "-Wall", *os.environ.get("CFLAGS", "").split()]

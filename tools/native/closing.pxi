@@ -1,10 +1,7 @@
 # The end of a port: a barrier.  When close() returns, nobody else writes into any buffer.
 
-cdef extern from "unistd.h" nogil:
-    int usleep(unsigned int)
-
-cdef extern from "Python.h":
-    unsigned long PyThread_get_thread_ident()
+cdef extern from "system.h" nogil:
+    void nap(unsigned int)
 
 cdef enum: DRAIN_SECONDS = 5
 
@@ -16,13 +13,15 @@ cdef class _ClosingPort(_ReadinessPort):
 
     @cython.critical_section
     def close(self):
+        if self.bound and self.epoch == fork_count:
+            self.check("close")
         if self.epoch != fork_count and (self.epoch != NEVER or self.closing and self.closed_in != fork_count):
             self.abandon()       # a forked child: its copies of the descriptors, nothing of the parent's
             return
         if self.epoch == NEVER:
             while self.closing and self.closer != PyThread_get_thread_ident():  # another thread is at it: a barrier for this one too
                 with nogil:
-                    usleep(200)
+                    nap(200)
             return
         self.epoch = NEVER
         self.closed_in = fork_count
@@ -51,7 +50,7 @@ cdef class _ClosingPort(_ReadinessPort):
                 self.ring()
             if self.inside:
                 with nogil:
-                    usleep(50)
+                    nap(50)
         return 0
 
     cdef int drain(self) except -1:
@@ -84,6 +83,8 @@ cdef class _ClosingPort(_ReadinessPort):
                 Py_DECREF(entry.of.key)
                 Py_DECREF(entry.number)
                 Py_DECREF(entry.token)
+            elif entry.what == ENTRY_MORE and entry.of.op.pool != NULL:
+                (<_BufferPool>entry.of.op.pool).give(FILLED_INDEX(entry.result))
             elif entry.what == ENTRY_MORE:
                 c_close(<int>entry.result)   # an accepted connection that nobody took
         for i in range(self.tables.ops.count):
@@ -92,7 +93,7 @@ cdef class _ClosingPort(_ReadinessPort):
                 fresh += 1
             if op.state == OP_FREE or op.state == OP_NEW or op.state == OP_LEAVING:
                 continue         # NEW and LEAVING belong to a thread that is in the middle of it
-            if op.state == OP_RUNNING and self.leaked:
+            if self.leaked and (op.state == OP_RUNNING or op.state == OP_SUBMITTED):
                 continue         # SAFETY: the helper thread goes on writing into its buffer
             if op.state == OP_READY and op.verb == VERB_ACCEPT and op.result >= 0:
                 c_close(<int>op.result)
@@ -129,6 +130,7 @@ cdef class _ClosingPort(_ReadinessPort):
                 _warnings.warn(f"unclosed {self.name} port {self!r}; call close() or use it in a with statement",
                                ResourceWarning, source=self)
             finally:
+                self.bound = 0   # the collector runs in any thread
                 self.close()     # warnings may be errors
         elif self.epoch != NEVER:
             self.abandon()

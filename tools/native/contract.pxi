@@ -7,10 +7,13 @@ import socket as _socket
 import warnings as _warnings
 from collections import namedtuple as _namedtuple
 
+from compl_core import BufferPool as _BufferPoolClass
 from compl_core import Completion as _Completion
 from compl_core import CompletionFlags as _CompletionFlags
 from compl_core import Kind as _Kind
 from compl_core import errors as _errors
+from compl_core.arguments import buffer_or_pool as _buffer_or_pool
+from compl_core.arguments import pool_shape as _pool_shape
 
 if not completion_type_ok(_Completion) or _Completion._fields != ("key", "result", "token", "kind", "flags", "value"):
     raise ImportError("compl_core.Completion is not the tuple that this module was built for; upgrade both together")

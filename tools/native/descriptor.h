@@ -10,15 +10,15 @@
 
 static PyObject *fileno_name;    /* "fileno", interned */
 
-/* socket.socket keeps its descriptor right behind the object's head, in every CPython so far.  Reading it there saves the
-   call of fileno(); socket_learn() switches this on only after it has seen that it holds here. */
-static PyTypeObject *socket_type;
+/* socket.socket and io.FileIO keep their descriptor right behind the object's head, in every CPython so far.  Reading it
+   there saves the call of fileno(); learn() switches this on only after it has seen that it holds here. */
+static PyTypeObject *socket_type;  /* NULL: not learned */
+static PyTypeObject *file_type;    /* io.FileIO */
+static int file_peeked;
 
-static inline int socket_peek(PyObject *sock) {
-    return *(int *)((char *)sock + sizeof(PyObject));
+static inline int peek(PyObject *file) {
+    return *(int *)((char *)file + sizeof(PyObject));
 }
-
-static PyTypeObject *file_type;  /* io.FileIO */
 
 /* Whether an object of this type has one number until it is closed, and says so then. */
 static inline int keeps_number(PyObject *file) {
@@ -58,20 +58,26 @@ static inline int64_t close_by_object(PyObject *file) {
     return -EIO;
 }
 
-/* Two open sockets and a closed one, with what their fileno() says. */
-static inline void socket_learn(PyObject *type, PyObject *first, int one, PyObject *second, int two, PyObject *closed) {
-    if (one >= 0 && two >= 0 && one != two && ((PyTypeObject *)type)->tp_basicsize >= (Py_ssize_t)(sizeof(PyObject) + sizeof(int)) &&
-        socket_peek(first) == one && socket_peek(second) == two && socket_peek(closed) == -1)
-        socket_type = (PyTypeObject *)type;
+/* Two open files of a type and a closed one, with what their fileno() says: whether it can be read in them. */
+static inline int learn(PyObject *type, PyObject *first, int one, PyObject *second, int two, PyObject *closed) {
+    return one >= 0 && two >= 0 && one != two &&
+           ((PyTypeObject *)type)->tp_basicsize >= (Py_ssize_t)(sizeof(PyObject) + sizeof(int)) && peek(first) == one &&
+           peek(second) == two && peek(closed) == -1;
 }
+
+#ifdef _WIN32
+#include "descriptor_windows.h"
+#else
+#define NUMBER_OF(file, number) (number)
+#endif
 
 /* A number from 0, -2 for a negative one, or DESCRIPTOR_UNCLEAR without an exception.  fileno() is called at most once. */
 static inline int descriptor_of(PyObject *file) {
     PyObject *number = NULL;
     int overflow;
-    if (Py_TYPE(file) == socket_type) {
-        /* SAFETY: exactly the type that socket_learn() looked at; the caller holds a reference */
-        int fd = socket_peek(file);
+    if (Py_TYPE(file) == socket_type || (file_peeked && Py_TYPE(file) == file_type)) {
+        /* SAFETY: exactly a type that learn() looked at; the caller holds a reference */
+        int fd = peek(file);
         return fd < 0 ? -2 : fd;
     }
     if (PyLong_CheckExact(file)) {
@@ -88,7 +94,8 @@ static inline int descriptor_of(PyObject *file) {
     }
     long value = PyLong_AsLongAndOverflow(number, &overflow);
     Py_DECREF(number);
-    return overflow || value < 0 || value > INT_MAX ? -2 : (int)value;
+    if (overflow || value < 0 || value > INT_MAX) return -2;
+    return number == file ? (int)value : NUMBER_OF(file, (int)value);
 }
 
 /* Whether it is an int, nothing but an int, and from 0 to 2**30-1: what most keys and results are. */

@@ -1,6 +1,6 @@
 # Ending operations: cancel() and close_file().
 
-cdef extern from "attempt.h" nogil:
+cdef extern from "system.h" nogil:
     bint lingers(int)
 
 
@@ -18,7 +18,7 @@ cdef class _EndingPort(_OperationsPort):
             return False
         op = op_find(&self.tables.ops, operation_id)
         in_flight = op != NULL and self.stop(op)
-        if self.inside:
+        if self.inside or self.eager:
             self.poke()
         return in_flight
 
@@ -32,7 +32,7 @@ cdef class _EndingPort(_OperationsPort):
         if known == NULL:
             raise _errors.bad_descriptor(self.name, as_descriptor(file, "cancel_all"), "cancel_all")
         stopped = self.stop_all(known)
-        if self.inside:
+        if self.inside or self.eager:
             self.poke()
         return stopped
 
@@ -71,7 +71,7 @@ cdef class _EndingPort(_OperationsPort):
             known.closing = op
             if known.in_flight == 0:
                 self.close_now(known)
-        if self.inside:
+        if self.inside or self.eager:
             self.poke()
         return identity
 

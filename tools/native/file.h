@@ -7,14 +7,9 @@
 #define COMPL_FILE_H
 #include <Python.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "op.h"
 
 enum {
@@ -42,7 +37,11 @@ struct File {
     Op *closing;             /* close_file, waiting for the rest to end */
     uint32_t in_flight;      /* operations not finished, `closing` not counted */
     uint32_t mask;           /* what the kernel watches now */
+    uint32_t watch;          /* number of the request that watches it: backend's own */
+    uint32_t watching;       /* requests that watch it, or did and have not ended: backend's own */
+    uint8_t enrolled;        /* in a list by which it is recognised: backend's own */
     int family, protocol, socket_type;
+    File *next_starved;
     uint8_t kind;            /* FILE_* */
     uint8_t open;            /* the number was last seen as this file */
     uint8_t watched;         /* how the kernel watches it: backend's own */
@@ -51,8 +50,14 @@ struct File {
     uint8_t queued;          /* a READINESS entry is in the ready queue */
     uint8_t muted;           /* not watched for its interest until that entry is delivered */
     uint8_t busy;            /* an operation without an offset is being done */
+    uint8_t starved;         /* the first of `reading` waits for a buffer of its pool, not for the kernel */
+    uint8_t listed;          /* in the port's list of starved files, of which some may not be so any more */
+    uint8_t direct;          /* O_DIRECT: past the page cache */
     uint8_t no_nowait;       /* RWF_NOWAIT is refused: 1 for reads, 2 for writes */
     uint8_t drains;          /* a short read means empty (TCP) */
+#ifdef _WIN32
+    SystemFile system;
+#endif
 };
 
 typedef struct {
@@ -62,14 +67,15 @@ typedef struct {
 } FileTable;
 
 static inline File *file_at(const FileTable *table, int fd) {
-    return fd >= 0 && fd < table->size ? table->files[fd] : NULL;
+    return fd >= 0 && FILE_PLACE(fd) < table->size ? table->files[FILE_PLACE(fd)] : NULL;
 }
 
 /* A zeroed record for the number, which the table keeps.  NULL when memory is out. */
 static inline File *file_make(FileTable *table, int fd) {
-    if (fd >= table->size) {
+    int place = FILE_PLACE(fd);
+    if (place >= table->size) {
         int size = table->size ? table->size : 64;
-        while (size <= fd) size *= 2;
+        while (size <= place) size *= 2;
         File **files = realloc(table->files, (size_t)size * sizeof *files);
         if (!files) return NULL;
         memset(files + table->size, 0, (size_t)(size - table->size) * sizeof *files);
@@ -79,7 +85,7 @@ static inline File *file_make(FileTable *table, int fd) {
     File *file = calloc(1, sizeof *file);
     if (!file) return NULL;
     file->fd = fd;
-    table->files[fd] = file;
+    table->files[place] = file;
     table->count++;
     return file;
 }
@@ -90,6 +96,10 @@ static inline void file_table_free(FileTable *table) {
     memset(table, 0, sizeof *table);
 }
 
+#ifndef _WIN32
+#include <fcntl.h>
+#include <sys/stat.h>
+
 /* What kind of file the number is now.  0, or -errno.  `same` tells whether it is the file that was seen last. */
 static inline int file_look(File *file, int *same) {
     struct stat status;
@@ -99,7 +109,7 @@ static inline int file_look(File *file, int *same) {
     file->device = status.st_dev;
     file->inode = status.st_ino;
     file->family = file->protocol = file->socket_type = 0;
-    file->no_nowait = file->drains = 0;
+    file->no_nowait = file->drains = file->direct = file->enrolled = 0;
     file->ready = CAN_READ | CAN_WRITE;  /* unknown: try */
     if (S_ISSOCK(status.st_mode)) {
         socklen_t length = sizeof(int);
@@ -116,7 +126,10 @@ static inline int file_look(File *file, int *same) {
     } else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) {
         file->kind = FILE_BLOCKING;
         /* past the page cache RWF_NOWAIT only means "no waiting for locks": the transfer itself is waited for */
-        if (fcntl(file->fd, F_GETFL) & O_DIRECT) file->no_nowait = 3;
+        if (fcntl(file->fd, F_GETFL) & O_DIRECT) {
+            file->direct = 1;
+            file->no_nowait = 3;
+        }
     } else {
         file->kind = FILE_OTHER;
     }
@@ -128,9 +141,15 @@ static inline int file_same(const File *file) {
     struct stat status;
     return fstat(file->fd, &status) == 0 && file->device == status.st_dev && file->inode == status.st_ino;
 }
+#endif
 
 static inline int file_is_socket(const File *file) {
     return file->kind == FILE_STREAM || file->kind == FILE_MESSAGE;
+}
+
+/* Whether the kernel has to tell when the file can be read for its operations. */
+static inline int file_wants_reading(const File *file) {
+    return file->reading.head && !file->starved;
 }
 
 /* Whether `weak` still refers to `object`. */

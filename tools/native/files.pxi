@@ -20,10 +20,12 @@ cdef class _FilesPort(_WaitingPort):
         cdef PyObject *weak
         cdef PyObject *fresh
         if file == NULL:
+            if not number_is_open(fd):
+                return NULL
             file = file_make(&self.tables.files, fd)
             if file == NULL:
                 raise MemoryError()
-        if file_look(file, &same) < 0:
+        if self.identify(file, &same) < 0:
             if was_open:
                 self.forget(file)
             return NULL
@@ -53,6 +55,7 @@ cdef class _FilesPort(_WaitingPort):
         file.incarnation = (file.incarnation + 1) & 0x7FFFFFFF
         file.watched = 0
         file.mask = 0
+        self.let_go(file)
         self.fail_all(file, -EBADF)
         self.drop_readiness(file)
         file.busy = False
@@ -75,7 +78,7 @@ cdef class _FilesPort(_WaitingPort):
 
     cdef File *registered(self, object file, str method) except NULL:
         cdef File *known = self.file_of(file, method)
-        if self.epoch != fork_count:
+        if self.epoch != fork_count or self.bound:
             self.check(method)
         if known == NULL:
             self.forget_object(file)
@@ -92,7 +95,7 @@ cdef class _FilesPort(_WaitingPort):
         cdef PyObject *held
         cdef int status
         cdef object key_object = number
-        if self.epoch != fork_count:
+        if self.epoch != fork_count or self.bound:
             self.check("register")
         if file is self:
             raise ValueError(f"{self.name} port: register(): a port cannot watch itself")
@@ -122,7 +125,7 @@ cdef class _FilesPort(_WaitingPort):
         if number:
             known.key = <PyObject *>key_object
             Py_INCREF(known.key)
-        if self.inside:
+        if self.inside or self.eager:
             self.poke()          # the number may have been another file's, whose operations have failed now
 
     @cython.critical_section
@@ -155,11 +158,15 @@ cdef class _FilesPort(_WaitingPort):
                 known.key = <PyObject *>key_object
                 Py_INCREF(known.key)
             Py_XDECREF(old)
+        if self.inside or self.eager:
+            self.poke()
 
     @cython.critical_section
     def unregister(self, file):
         cdef File *known = self.registered(file, "unregister")
         self.end_registration(known)
+        if self.inside or self.eager:
+            self.poke()
 
     cdef void end_registration(self, File *file) noexcept:
         cdef PyObject *held = file.object
@@ -220,8 +227,15 @@ cdef class _FilesPort(_WaitingPort):
     cdef void unwatch(self, File *file) noexcept:
         """The registration ended."""
 
+    cdef int identify(self, File *file, int *same) noexcept:
+        """What kind of file the number is now, and whether it is the `same` that was seen last.  0 or -errno."""
+        return file_look(file, same)
+
     cdef void recheck(self, File *file) noexcept:
         """The kernel may have lost a file that fstat cannot tell from the one before."""
+
+    cdef void let_go(self, File *file) noexcept:
+        """The number is another file's now, or nobody's: what was asked of the kernel for it means nothing."""
 
     cdef void fail_all(self, File *file, int64_t result) noexcept:
         """Finish every operation that is queued on the file."""

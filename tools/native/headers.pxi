@@ -1,7 +1,7 @@
 # What the C headers beside this file offer to Cython.
 
 from cpython.object cimport PyObject, PyTypeObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from posix.types cimport off_t
 import cython
 
@@ -36,12 +36,25 @@ cdef extern from "Python.h":
 cdef extern from "errno.h" nogil:
     int errno, EAGAIN, EALREADY, EBADF, ECANCELED, EINTR, EINVAL, EIO, ENOENT, ENOMEM, ENOTSOCK, EPERM, EEXIST
 
-cdef extern from "sys/socket.h" nogil:
+cdef extern from "system.h" nogil:
+    int MSG_PEEK, MSG_WAITALL
     ctypedef unsigned int socklen_t
     cdef struct sockaddr_storage:
         int ss_family
 
 cdef extern from "op.h" nogil:
+    ctypedef struct Overlapped "OVERLAPPED":
+        size_t Internal, InternalHigh
+    ctypedef struct SystemOp:    # Windows only, as is Op.system
+        Overlapped overlapped
+        uint32_t code
+        uint8_t domain, lane, in_kernel
+        int accepted, chunk
+        void *scratch
+        void *event
+    cdef struct msghdr:
+        socklen_t msg_namelen
+        int msg_flags
     cdef struct iovec:
         void *iov_base
         size_t iov_len
@@ -51,6 +64,7 @@ cdef extern from "op.h" nogil:
         int count
         Py_buffer *views
         iovec *iov
+        msghdr message           # not on Windows
     cdef struct Op:
         uint64_t id
         Op *next
@@ -59,22 +73,25 @@ cdef extern from "op.h" nogil:
         PyObject *object
         PyObject *key
         Py_buffer view
+        PyObject *pool
         Extra *extra
         int64_t offset, result
         uint64_t moved, deadline
         uint32_t heap_index
         int fd, flags
         uint32_t incarnation
-        uint8_t verb, state, outcome, cancelled
+        uint8_t verb, state, outcome, cancelled, tries, parked, carried
+        SystemOp system
     ctypedef struct OpTable:
         uint32_t count
         uint32_t live
     ctypedef struct OpQueue:
         Op *head
+        Op *tail
     int VERB_NOP, VERB_TIMEOUT, VERB_READ, VERB_WRITE, VERB_READV, VERB_WRITEV, VERB_FSYNC
     int VERB_RECV, VERB_SEND, VERB_RECV_EXACTLY, VERB_SEND_ALL, VERB_RECV_FROM, VERB_SEND_TO
     int VERB_ACCEPT, VERB_CONNECT, VERB_POLL, VERB_CLOSE, VERB_SPECIAL, VERB_COUNT
-    int OP_FREE, OP_NEW, OP_QUEUED, OP_POOLED, OP_RUNNING, OP_READY, OP_LEAVING
+    int OP_FREE, OP_NEW, OP_QUEUED, OP_PREPARED, OP_POOLED, OP_RUNNING, OP_SUBMITTED, OP_READY, OP_LEAVING
     Op *op_take(OpTable *)
     void op_give(OpTable *, Op *)
     Op *op_find(const OpTable *, uint64_t)
@@ -118,6 +135,12 @@ cdef extern from "timers.h" nogil:
     Op *timers_expired(Timers *, uint64_t)
 
 cdef extern from "file.h" nogil:
+    ctypedef struct SystemFile:  # Windows only, as is File.system
+        void *poll
+        File *next_armed
+        int64_t position
+        int base
+        uint8_t mode, skips, listening, connecting, armed
     int FILE_BLOCKING, FILE_STREAM, FILE_MESSAGE, FILE_PIPE, FILE_OTHER
     int CAN_READ, CAN_WRITE, STICKY
     cdef struct File:
@@ -131,8 +154,13 @@ cdef extern from "file.h" nogil:
         Op *closing
         uint32_t in_flight
         uint32_t mask
+        uint32_t watch
+        uint32_t watching
+        uint8_t enrolled
         int family, protocol, socket_type
-        uint8_t kind, open, watched, ready, interest, oneshot, disarmed, queued, muted, busy, no_nowait, drains
+        File *next_starved
+        uint8_t kind, open, watched, ready, interest, oneshot, disarmed, queued, muted, busy, starved, listed, direct, no_nowait, drains
+        SystemFile system
     ctypedef struct FileTable:
         File **files
         int size
@@ -141,6 +169,7 @@ cdef extern from "file.h" nogil:
     File *file_make(FileTable *, int)
     int file_look(File *, int *)
     bint file_is_socket(const File *)
+    bint file_wants_reading(const File *)
     bint file_same(const File *)
     void file_table_free(FileTable *)
     bint weak_is(PyObject *, PyObject *)
@@ -181,9 +210,13 @@ cdef extern from "completion.h":
     PyObject *completion_take(PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *) except NULL
     PyObject *completion_new(PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *, PyObject *) except NULL
 
-cdef extern from "unistd.h" nogil:
-    int c_close "close"(int)
-    int c_getpid "getpid"()
+cdef extern from "system.h" nogil:
+    int c_close "close_number"(int)
+    int c_getpid "process_id"()
+    bint number_is_open(int)
 
 cdef extern from "stdlib.h" nogil:
+    void *malloc(size_t)
+    void *calloc(size_t, size_t)
+    void *realloc(void *, size_t)
     void free(void *)

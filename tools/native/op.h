@@ -8,8 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
+#include "system.h"
 
 typedef struct File File;
 typedef struct Op Op;
@@ -27,8 +26,10 @@ enum {
     OP_FREE,      /* on the free list */
     OP_NEW,       /* being filled in by its submitter; nobody else knows it */
     OP_QUEUED,    /* in a queue of its file, or in the timer heap */
+    OP_PREPARED,  /* waiting for an entry of the kernel's submission queue */
     OP_POOLED,    /* waiting for a helper thread */
-    OP_RUNNING,   /* a helper thread (or the kernel) has it */
+    OP_RUNNING,   /* a helper thread has it */
+    OP_SUBMITTED, /* the kernel has it */
     OP_READY,     /* finished; its completion waits in the ready queue */
     OP_LEAVING    /* being delivered or discarded */
 };
@@ -40,6 +41,10 @@ typedef struct {
     int count;               /* buffers, 0 for one in Op.view */
     Py_buffer *views;        /* owned, with iov behind it in one block */
     struct iovec *iov;
+#ifndef _WIN32
+    struct msghdr message;   /* of a recvmsg or sendmsg that the kernel does by itself: it writes here until it is done */
+    struct iovec vector;
+#endif
 } Extra;
 
 struct Op {
@@ -50,6 +55,7 @@ struct Op {
     PyObject *object;        /* owned: the file object, so that it stays open; NULL for a number */
     PyObject *key;           /* owned: the file's key when this was submitted; NULL is 0 */
     Py_buffer view;          /* exported until delivery; view.obj is NULL when there is none */
+    PyObject *pool;          /* owned: the buffer pool that a receive takes its buffers from, or NULL */
     Extra *extra;            /* owned */
     int64_t offset;          /* file operations; -1 uses the file's own position.  accept: family, type, protocol, 16 bits each */
     int64_t result;
@@ -60,9 +66,16 @@ struct Op {
     uint32_t incarnation;    /* of the file, when this was submitted */
     int flags;               /* MSG_*, poll mask, data_only, multishot */
     uint8_t verb, state, outcome /* CompletionFlags */, cancelled;
+    uint8_t tries;           /* how often it was handed to the kernel again */
+    uint8_t parked;          /* handed back by the kernel until its file is ready */
+    uint8_t carried;         /* the kernel has it, not a helper thread */
+#ifdef _WIN32
+    SystemOp system;
+#endif
 };
 
 #define OP_INDEX_BITS 24
+#define OP_ID_BITS 62       /* two bits are left for kernels that hand ids back, to tell them from other numbers */
 #define OP_CHUNK 64u
 
 typedef struct {
@@ -103,12 +116,16 @@ static inline Op *op_take(OpTable *table) {
     op->file = NULL;
     op->object = op->key = NULL;
     op->view.obj = NULL;
+    op->pool = NULL;
     op->extra = NULL;
     op->result = 0;
     op->moved = 0;
     op->heap_index = 0;
-    op->outcome = op->cancelled = 0;
+    op->outcome = op->cancelled = op->tries = op->parked = op->carried = 0;
     op->state = OP_NEW;
+#ifdef _WIN32
+    system_op_reset(&op->system);
+#endif
     return op;
 }
 
@@ -117,7 +134,7 @@ static inline void op_give(OpTable *table, Op *op) {
     op->state = OP_FREE;
     table->live--;
     uint64_t next = op->id + (1ull << OP_INDEX_BITS);
-    if (next < op->id) return;  /* its 2**40 ids are used up: it retires */
+    if (next >> OP_ID_BITS) return;  /* its 2**38 ids are used up: it retires */
     op->id = next;
     op->next = table->free;
     table->free = op;

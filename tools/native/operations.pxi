@@ -29,7 +29,7 @@ cdef class _OperationsPort(_FilesPort):
                 Py_INCREF(op.object)
         if self.asleep and timers_next(&self.tables.timers) < self.asleep_until:
             self.ring()          # a connect that has to be tried again
-        if self.inside:
+        if self.inside or self.eager:
             self.poke()
         return identity
 
@@ -37,7 +37,7 @@ cdef class _OperationsPort(_FilesPort):
         """Operations of one file and one buffer."""
         cdef File *known
         cdef Op *op
-        if self.epoch != fork_count:
+        if self.epoch != fork_count or self.bound:
             self.check(method)
         known = self.file_of(file, method)
         op = self.begin(verb, token)
@@ -48,8 +48,10 @@ cdef class _OperationsPort(_FilesPort):
     # ---- sockets --------------------------------------------------------------------------------------------------------
 
     @cython.critical_section
-    def recv(self, sock, buffer, int flags=0, token=None):
-        return self.transfer(VERB_RECV, sock, buffer, True, flags, token, "recv")
+    def recv(self, sock, buffer=None, int flags=0, token=None, *, pool=None):
+        if buffer is not None and pool is None:
+            return self.transfer(VERB_RECV, sock, buffer, True, flags, token, "recv")
+        return self.receive_into(sock, buffer, pool, flags, token)
 
     @cython.critical_section
     def send(self, sock, buffer, int flags=0, token=None):
@@ -123,6 +125,34 @@ cdef class _OperationsPort(_FilesPort):
             self.release(op)
             raise
         return 0
+
+    # ---- receiving into a pool ------------------------------------------------------------------------------------------
+
+    @cython.critical_section
+    def buffer_pool(self, count, size):
+        self.check("buffer_pool")
+        return self.make_pool(count, size)
+
+    cdef object receive_into(self, object sock, object buffer, object pool, int flags, object token):
+        """recv() into buffers of a pool, until it ends or is ended."""
+        cdef File *known
+        cdef Op *op
+        self.check("recv")
+        _buffer_or_pool(buffer, pool)
+        if not isinstance(pool, _BufferPool) or (<_BufferPool>pool).port is not self:
+            raise _errors.foreign_pool(self.name, "recv")
+        if flags & (MSG_PEEK | MSG_WAITALL):
+            raise ValueError(
+                f"{self.name} port: recv(): MSG_PEEK and MSG_WAITALL are for one receive, and a pool is for all that comes"
+            )
+        known = self.file_of(sock, "recv")
+        op = self.begin(VERB_RECV, token)
+        op.flags = flags
+        op.pool = <PyObject *>pool
+        Py_INCREF(op.pool)
+        op.view.buf = NULL       # until a buffer is taken
+        op.view.len = <Py_ssize_t>(<_BufferPool>pool).buffers.size
+        return self.launch(op, known, sock, "recv")
 
     # ---- files ----------------------------------------------------------------------------------------------------------
 
@@ -285,3 +315,6 @@ cdef class _OperationsPort(_FilesPort):
 
     cdef void start(self, Op *op) noexcept:
         """Begin the operation; finish() it now if it is done now."""
+
+    cdef object make_pool(self, object count, object size):
+        return new_pool(_BufferPool, self, count, size)

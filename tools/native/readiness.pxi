@@ -1,33 +1,24 @@
 # Operations on a kernel that tells readiness only: try first, wait for readiness when the kernel says EAGAIN, try again.
 #
 # A file is watched edge-triggered for its operations: armed once, it costs no system call per operation afterwards.
-# `file.ready` remembers what the last tries and events said, so that a try known to fail is not made.  Files that are
-# never "not ready" but may block (disks) go through the page cache without blocking, and else to helper threads.
+# `file.ready` remembers what the last tries and events said, so that a try known to fail is not made.
 
 cdef extern from "attempt.h" nogil:
-    int64_t attempt(File *, Op *)
-    int64_t perform_blocking(Op *)
-    size_t op_length(const Op *)
-    bint op_is_read(const Op *)
+    bint ends_messages(const File *)
     int POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP
 
-cdef extern from "pool.h" nogil:
-    ctypedef struct Pool:
-        pass
-    Pool *pool_new(int, int64_t (*)(Op *) noexcept)
-    int pool_add(Pool *, Op *)
-    bint pool_take_back(Pool *, Op *)
-    Op *pool_collect(Pool *)
-    bint pool_stop(Pool *, int)
-    void pool_free(Pool *)
-
 cdef enum:
-    VIA_THREAD = 4
-    CONNECT_AGAIN_NS = 1000000   # a Unix listener's full backlog gives EAGAIN, and nothing tells when it has room
+    TRUNCATED = 2                # CompletionFlags
+    END_OF_FILE = 8
+    TRY_AGAIN_NS = 1000000       # after an EAGAIN that no readiness follows: see step()
 
 
-cdef class _ReadinessPort(_EndingPort):
-    cdef Pool *pool
+cdef class _ReadinessPort(_BlockingPort):
+    cdef File *starved           # those whose receive waits for a buffer of its pool, in the order in which they ran out
+    cdef File **starved_end
+
+    def __cinit__(self):
+        self.starved_end = &self.starved
 
     cdef OpQueue *queue_of(self, File *file, Op *op) noexcept:
         if op.verb == VERB_POLL:
@@ -43,8 +34,6 @@ cdef class _ReadinessPort(_EndingPort):
     cdef void start(self, Op *op) noexcept:
         cdef File *file = op.file
         cdef OpQueue *queue
-        cdef int direction
-        cdef int64_t result
         if op.verb <= VERB_FSYNC:
             if file.kind == FILE_BLOCKING:
                 self.start_blocking(op)
@@ -61,16 +50,21 @@ cdef class _ReadinessPort(_EndingPort):
         if op.verb == VERB_ACCEPT:
             op.offset = file.family | file.socket_type << 16 | <int64_t>file.protocol << 32
         queue = self.queue_of(file, op)
-        direction = CAN_READ if queue == &file.reading else CAN_WRITE
+        if op.verb == VERB_CONNECT and queue.head != NULL and queue.head.verb == VERB_CONNECT:
+            self.finish(op, -EALREADY)
+        else:
+            self.enqueue(op, queue, CAN_READ if queue == &file.reading else CAN_WRITE)
+
+    cdef void enqueue(self, Op *op, OpQueue *queue, int direction) noexcept:
+        """Try the operation, if it is the first in its direction; what has to wait is queued."""
+        cdef File *file = op.file
+        cdef int64_t result
         if queue.head == NULL and (file.ready & direction or op.verb == VERB_CONNECT):  # readiness says nothing of connect
             result = self.step(file, op)
             if result != -EAGAIN:
                 self.finish(op, result)
                 return
             file.ready &= ~direction
-        elif op.verb == VERB_CONNECT and queue.head != NULL and queue.head.verb == VERB_CONNECT:
-            self.finish(op, -EALREADY)
-            return
         op.state = OP_QUEUED
         op_append(queue, op)
         self.watch(file)
@@ -87,10 +81,14 @@ cdef class _ReadinessPort(_EndingPort):
         """One try; -EAGAIN when it has to wait."""
         cdef int64_t result
         cdef Entry *entry
+        if op.pool != NULL:
+            return self.receive(file, op)
         if op.verb != VERB_ACCEPT or not op.flags:
             result = attempt(file, op)
-            if result == -EAGAIN and op.verb == VERB_CONNECT and not op.moved and not op.heap_index:
-                op.deadline = clock_now() + CONNECT_AGAIN_NS
+            # A Unix listener whose backlog is full, a Unix socket whose queue of datagrams is: nothing tells when it has room.
+            if (result == -EAGAIN and not op.moved and not op.heap_index
+                    and (op.verb == VERB_CONNECT or op.verb == VERB_SEND_TO and file.family == AF_UNIX)):
+                op.deadline = clock_now() + TRY_AGAIN_NS
                 if timers_add(&self.tables.timers, op) < 0:
                     return -ENOMEM
                 self.timers_changed()
@@ -108,11 +106,14 @@ cdef class _ReadinessPort(_EndingPort):
             self.became_ready()
 
     cdef void expired(self, Op *op) noexcept:
+        cdef File *file = op.file
         if op.verb == VERB_TIMEOUT:
             self.finish(op, 0)
         else:
-            op.file.ready |= CAN_WRITE
-            self.drive(op.file, &op.file.writing, CAN_WRITE)
+            file.ready |= CAN_WRITE
+            self.drive(file, &file.writing, CAN_WRITE)
+            if file.writing.head != NULL:
+                self.watch(file)
 
     # ---- going on -------------------------------------------------------------------------------------------------------
 
@@ -129,6 +130,92 @@ cdef class _ReadinessPort(_EndingPort):
             self.no_timer(op)
             self.finish(op, result)
             op = queue.head
+
+    # ---- receiving into a pool ------------------------------------------------------------------------------------------
+
+    cdef int64_t receive(self, File *file, Op *op) noexcept:
+        """All that is there, each arrival in a buffer of its own; -EAGAIN when the file or the pool has no more."""
+        cdef _BufferPool pool = <_BufferPool>op.pool
+        cdef Entry *entry
+        cdef int64_t result
+        cdef int index
+        file.starved = False
+        if not file_is_socket(file):
+            return -ENOTSOCK
+        while True:
+            if ready_reserve(&self.tables.ready, self.unfinished + 1) < 0:
+                return -ENOMEM
+            index = pool.take()
+            if index < 0:
+                self.starve(file)
+                return -EAGAIN
+            # SAFETY: taken, the buffer is this operation's alone, until give() or the entry passes it on
+            op.view.buf = buffers_at(&pool.buffers, index)
+            result = attempt(file, op)
+            if result == 0 and ends_messages(file):
+                op.outcome = END_OF_FILE
+            if result < 0 or op.outcome & END_OF_FILE:
+                pool.give(index)
+                return result
+            entry = ready_push(&self.tables.ready)
+            entry.what = ENTRY_MORE
+            entry.of.op = op
+            entry.result = result | <int64_t>index << 32
+            if op.outcome & TRUNCATED:
+                entry.result |= FILLED_TRUNCATED
+                op.outcome = 0
+            self.became_ready()
+            if not file.ready & CAN_READ:
+                return -EAGAIN
+
+    cdef void starve(self, File *file) noexcept:
+        """The bytes stay with the kernel, unwatched, until resume()."""
+        file.starved = True
+        if not file.listed:
+            file.listed = True
+            file.next_starved = NULL
+            self.starved_end[0] = file
+            self.starved_end = &file.next_starved
+
+    cdef int resume(self) except -1:
+        """Who gets nothing this time is the first next time; who gets something and wants more is behind all others."""
+        cdef File *file = self.starved
+        cdef File *following
+        cdef File *unfed = NULL
+        cdef File **end = &unfed
+        self.starved = NULL
+        self.starved_end = &self.starved
+        while file != NULL and self.epoch == fork_count:
+            following = file.next_starved
+            if file.starved and (<_BufferPool>file.reading.head.pool).dry():
+                end[0] = file
+                end = &file.next_starved
+            else:
+                file.listed = False
+                if file.starved:         # else it went on, or ended, meanwhile
+                    self.go_on(file)
+            file = following
+        if unfed != NULL:
+            end[0] = self.starved
+            if self.starved == NULL:
+                self.starved_end = end
+            self.starved = unfed
+        return 0
+
+    cdef void go_on(self, File *file) noexcept:
+        if self.lost(file):
+            self.forget(file)
+            return
+        self.feed(file)
+        self.drive(file, &file.reading, CAN_READ)
+        if file_wants_reading(file):
+            self.watch(file)
+
+    cdef inline void feed(self, File *file) noexcept:
+        file.starved = False
+        file.ready |= CAN_READ   # unknown: try
+
+    # ---- going on, continued --------------------------------------------------------------------------------------------
 
     cdef void no_timer(self, Op *op) noexcept:
         if op.heap_index:
@@ -164,7 +251,7 @@ cdef class _ReadinessPort(_EndingPort):
                 self.drive(file, &file.reading, CAN_READ)
         if readiness & (POLLOUT | POLLERR | POLLHUP):
             file.ready |= CAN_WRITE
-            if file.writing.head != NULL:
+            if file.writing.head != NULL and not file.writing.head.heap_index:   # else its timer tells when to try again
                 self.drive(file, &file.writing, CAN_WRITE)
         if file.polling.head != NULL:
             self.drive_polls(file)
@@ -202,112 +289,33 @@ cdef class _ReadinessPort(_EndingPort):
                 self.finish(op, readiness)
             op = following
 
-    # ---- files that may block -------------------------------------------------------------------------------------------
-
-    cdef void start_blocking(self, Op *op) noexcept:
-        """A regular file: from the page cache if possible, else by a helper thread; without an offset, one by one."""
-        cdef File *file = op.file
-        if op.verb != VERB_FSYNC and op_length(op) == 0:
-            self.finish(op, 0)
-            return
-        if op.offset < 0:
-            if file.busy:
-                op.state = OP_QUEUED
-                op_append(&file.positioned, op)
-                return
-            file.busy = True
-        self.begin_blocking(op)
-        if op.offset < 0 and not file.busy:
-            self.next_positioned(file)
-
-    cdef void begin_blocking(self, Op *op) noexcept:
-        cdef File *file = op.file
-        cdef int64_t result = -EAGAIN
-        if op.verb != VERB_FSYNC:
-            result = attempt(file, op)
-        if result == -EAGAIN:
-            result = self.offload(op)
-            if result == 0:
-                return
-        if op.offset < 0:
-            file.busy = False
-        self.finish(op, result)
-
-    cdef void next_positioned(self, File *file) noexcept:
-        cdef Op *op = file.positioned.head
-        while op != NULL and not file.busy:
-            op_unlink(&file.positioned, op)
-            file.busy = True
-            self.begin_blocking(op)
-            op = file.positioned.head
-
-    cdef int64_t offload(self, Op *op) noexcept:
-        """To a helper thread.  0 or -errno."""
-        if self.pool == NULL:
-            self.pool = pool_new(self.bell, perform_blocking)
-            if self.pool == NULL:
-                return -ENOMEM
-        return pool_add(self.pool, op)
-
-    cdef void offload_queue(self, OpQueue *queue) noexcept:
-        cdef Op *op
-        cdef int64_t status
-        while queue.head != NULL:
-            op = queue.head
-            op_unlink(queue, op)
-            status = self.offload(op) if op.verb <= VERB_FSYNC else -EPERM
-            if status < 0:
-                self.finish(op, status)
-
-    cdef void start_unwatchable(self, File *file) noexcept:
-        """Neither ready nor to be watched: helper threads have to block on it."""
-        cdef Op *op
-        self.offload_queue(&file.reading)
-        self.offload_queue(&file.writing)
-        while file.polling.head != NULL:
-            op = file.polling.head
-            op_unlink(&file.polling, op)
-            self.finish(op, op.flags)    # what cannot be watched never blocks: always ready
-
-    cdef void collect(self) noexcept:
-        """What helper threads have finished."""
-        cdef Op *op
-        cdef Op *following
-        cdef File *file
-        if self.pool == NULL:
-            return
-        op = pool_collect(self.pool)
-        while op != NULL:
-            following = op.next
-            file = op.file
-            op.outcome |= VIA_THREAD
-            self.via_thread += 1
-            if op.offset < 0 and op.incarnation == file.incarnation:
-                file.busy = False
-            self.finish(op, op.result)
-            if not file.busy:
-                self.next_positioned(file)
-            op = following
-
     # ---- ending ---------------------------------------------------------------------------------------------------------
 
     cdef bint stop(self, Op *op) noexcept:
         cdef File *file = op.file
         cdef OpQueue *queue
+        cdef bint starved
         if op.state == OP_QUEUED:
             if op.verb == VERB_CLOSE:
                 return True      # it ends when the others have ended
             self.no_timer(op)
             if file != NULL:
                 queue = self.queue_of(file, op)
+                starved = file.starved and file.reading.head == op
                 op_unlink(queue, op)
+                if starved:
+                    self.feed(file)      # those behind it may go on without a buffer of the pool
                 self.finish(op, <int64_t>op.moved if op.moved and op.verb != VERB_CONNECT else -ECANCELED)
                 if self.stopping:
                     pass         # those behind it are cancelled next
                 elif queue == &file.reading:
                     self.drive(file, queue, CAN_READ)
+                    if starved and file_wants_reading(file):
+                        self.watch(file)
                 elif queue == &file.writing:
                     self.drive(file, queue, CAN_WRITE)
+                    if file.writing.head != NULL:
+                        self.watch(file)
             else:
                 self.finish(op, -ECANCELED)
             return True
@@ -325,6 +333,7 @@ cdef class _ReadinessPort(_EndingPort):
         return False
 
     cdef void fail_all(self, File *file, int64_t result) noexcept:
+        file.starved = False
         self.fail_queue(&file.reading, result)
         self.fail_queue(&file.writing, result)
         self.fail_queue(&file.polling, result)

@@ -29,6 +29,7 @@ static int tables_traverse(PyObject *self, visitproc visit, void *arg) {
         Py_VISIT(op->object);
         Py_VISIT(op->key);
         Py_VISIT(op->view.obj);
+        Py_VISIT(op->pool);
         if (op->extra)
             for (int j = 0; j < op->extra->count; j++) Py_VISIT(op->extra->views[j].obj);
     }

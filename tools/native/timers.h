@@ -4,16 +4,9 @@
 #define COMPL_TIMERS_H
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 #include "op.h"
 
 #define NEVER UINT64_MAX
-
-static inline uint64_t clock_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 typedef struct {
     Op **heap;

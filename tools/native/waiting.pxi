@@ -16,6 +16,9 @@ cdef class _WaitingPort(_PortBase):
     cdef bint rung               # ... and was rung for since
     cdef uint64_t asleep_until
     cdef size_t leader_wants     # completions
+    cdef bint refills            # a pool that was empty is so no more: resume() has something to do
+    cdef bint unsubmitted        # something has been prepared that only the leader hands to the kernel
+    cdef bint eager              # ... and that has to happen at once: somebody watches fileno() instead of waiting
     cdef uint32_t inside         # threads in wait(), or using descriptors without the GIL
     cdef uint32_t unpolled       # waits in a row that did not look at the kernel
     cdef uint64_t waits, kernel_waits
@@ -34,6 +37,15 @@ cdef class _WaitingPort(_PortBase):
                 bell_ring(self.bell)
             self.inside -= 1
         return 0
+
+    @cython.critical_section
+    cdef void refilled(self, _BufferPool pool) noexcept:
+        # In the middle of anything, a collection of garbage included: the GIL stays, and only the bell tells.  It is
+        # written to when nobody waits, too: the next wait, or whoever watches fileno(), finds it.
+        if self.refills or self.epoch != fork_count:
+            return
+        self.refills = True
+        bell_ring(self.bell)
 
     cdef int wake_sleeper(self, Sleeper *sleeper) except -1:
         cdef uint32_t *address = &sleeper.woken
@@ -58,6 +70,11 @@ cdef class _WaitingPort(_PortBase):
             if self.asleep and not self.rung and self.leader_wants <= count:
                 self.ring()
                 return 1
+        if self.unsubmitted:
+            if self.asleep:
+                self.ring()
+            elif self.eager:
+                self.submit_now()
         return 0
 
     # ---- posting --------------------------------------------------------------------------------------------------------
@@ -69,7 +86,7 @@ cdef class _WaitingPort(_PortBase):
             key = as_key_object(key, "post")
         if not is_small(<PyObject *>result):
             result = as_result_object(result)
-        if self.epoch != fork_count:
+        if self.epoch != fork_count or self.bound:
             self.check("post")
         if ready_reserve(&self.tables.ready, self.unfinished + 1) < 0:
             raise MemoryError()
@@ -94,7 +111,7 @@ cdef class _WaitingPort(_PortBase):
         cdef uint64_t budget = NEVER if timeout is None else as_nanoseconds(timeout, "wait", "timeout")
         if want > room:
             raise ValueError(f"wait(): min_completions ({want}) must not exceed max_completions ({room})")
-        if self.epoch != fork_count:
+        if self.epoch != fork_count or self.bound:
             self.check("wait")
         self.waits += 1
         self.inside += 1
@@ -175,6 +192,9 @@ cdef class _WaitingPort(_PortBase):
             self.harvest(until, <int>(room - self.tables.ready.count) if room > self.tables.ready.count else 1)
         finally:
             self.leading = False
+        if self.refills:         # the bell that told has been heard by now
+            self.refills = False
+            self.resume()
         if self.tables.timers.count:
             self.expire()
         return 0
@@ -202,8 +222,16 @@ cdef class _WaitingPort(_PortBase):
     cdef void timers_changed(self) noexcept:
         pass
 
+    cdef int submit_now(self) except -1:
+        """Hand to the kernel what has been prepared.  The GIL is dropped."""
+        return 0
+
     cdef void collect(self) noexcept:
         """What others have finished, without asking the kernel."""
+
+    cdef int resume(self) except -1:
+        """Go on with what has waited for a buffer of a pool."""
+        return 0
 
     cdef int harvest(self, uint64_t until, int room) except -1:
         """Wait in the kernel until `until` (0: do not block; NEVER) and put what came, at most about `room`, into the

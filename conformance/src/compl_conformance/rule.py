@@ -30,6 +30,7 @@ AREAS: Final = (
     "file",
     "socket",
     "datagram",
+    "pooled",
     "cancel",
     "teardown",
     "threads",

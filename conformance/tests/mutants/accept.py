@@ -52,7 +52,7 @@ class AcceptsOneFamilyOnly(Accepting):
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=sock.detach())
 
 
-@mutant("socket/38")
+@mutant("socket/38", "socket/66")
 class AcceptedIsNonBlocking(Accepting):
     """Leaves an accepted socket in the mode that it was accepted in."""
 
@@ -70,7 +70,7 @@ class AcceptedIsAlwaysBlocking(Accepting):
         return sock
 
 
-@mutant("socket/39")
+@mutant("socket/39", "socket/66")
 class AcceptedIsInheritable(Accepting):
     """Calls accept() where accept4() is meant."""
 
@@ -173,7 +173,7 @@ class AcceptsClientsInAdvance(Port):
             self.listener.close()
 
 
-@mutant("socket/42")
+@mutant("socket/42", "socket/70")
 class AcceptWaitsForAListener(Port):
     """Has an accept wait until the socket listens."""
 
@@ -181,7 +181,7 @@ class AcceptWaitsForAListener(Port):
         return [] if done.kind is Kind.ACCEPT and done.result == -errno.EINVAL else [done]
 
 
-@mutant("socket/43")
+@mutant("socket/43", "socket/68")
 class AResetClientFailsTheAccept(Port):
     """Asks for the client's name, and fails the accept when there is no client any more."""
 
@@ -198,7 +198,7 @@ class AResetClientFailsTheAccept(Port):
         return [done._replace(result=-errno.ECONNABORTED, value=None) if reset else done]
 
 
-@mutant("socket/44")
+@mutant("socket/44", "socket/69")
 class AcceptWaitsForDescriptors(Port):
     """Tries again and again when there is no free descriptor."""
 
@@ -206,7 +206,7 @@ class AcceptWaitsForDescriptors(Port):
         return [] if done.result == -errno.EMFILE else [done]
 
 
-@mutant("socket/45", "cancel/31", "teardown/27", "capability/16")
+@mutant("socket/45", "cancel/31", "teardown/27", "capability/16", "socket/64", "socket/65", "socket/72")
 class MultishotSaysNotMore(Port):
     """Does not set MORE on what is not the last."""
 
@@ -214,7 +214,7 @@ class MultishotSaysNotMore(Port):
         return [done._replace(flags=done.flags & ~CompletionFlags.MORE)]
 
 
-@mutant("socket/45", "cancel/31", "teardown/27", "capability/16")
+@mutant("socket/45", "cancel/31", "teardown/27", "capability/16", "socket/67", "socket/69", "socket/70", "socket/71")
 class MultishotAlwaysSaysMore(Port):
     """Sets MORE on the last one too."""
 
@@ -223,7 +223,7 @@ class MultishotAlwaysSaysMore(Port):
         return [done._replace(flags=done.flags | CompletionFlags.MORE) if more else done]
 
 
-@mutant("socket/45", "cancel/31", "teardown/27", "capability/16")
+@mutant("socket/45", "cancel/31", "teardown/27", "capability/16", "socket/67", "socket/69")
 class MultishotHasNoEnd(Port):
     """Has no completion for a multishot operation that is cancelled."""
 
@@ -231,7 +231,7 @@ class MultishotHasNoEnd(Port):
         return [] if call.values.get("multishot") and done.result < 0 else [done]
 
 
-@mutant("socket/45", "capability/16")
+@mutant("socket/45", "capability/16", "socket/64", "socket/71")
 class MultishotIsOneShot(ExamplePort):
     """Takes the flag, and accepts once."""
 

@@ -87,7 +87,7 @@ class SwallowsExceptionsOfHandlers(ExamplePort):
             return []
 
 
-@mutant("signals/5", "signals/6")
+@mutant("signals/5", "signals/6", "signals/15")
 class LosesTheBatchOfAnException(ExamplePort):
     """Has taken completions out of its queue when a handler raises, and drops them."""
 

@@ -191,7 +191,7 @@ class RaisesSigpipe(Port):
 class RecvWaitsForTheWholeBuffer(ExamplePort):
     """Sets MSG_WAITALL."""
 
-    def recv(self, sock: Any, buffer: Any, flags: int = 0, token: object = None) -> int:
+    def recv(self, sock: Any, buffer: Any = None, flags: int = 0, token: object = None, **named: Any) -> int:
         return super().recv_exactly(sock, buffer, token)
 
 

@@ -12,6 +12,7 @@ import pytest
 import compl_core
 from compl_core import (
     Accept,
+    BufferPool,
     CloseFile,
     CompletionPort,
     Connect,
@@ -36,6 +37,7 @@ from compl_core import (
 
 BUFFER = bytearray(8)
 HOME = ("127.0.0.1", 9)
+POOL = mock.create_autospec(BufferPool, instance=True)
 
 EXAMPLES: list[tuple[Operation, mock._Call]] = [
     (Nop(), mock.call.nop(token="token")),
@@ -48,6 +50,7 @@ EXAMPLES: list[tuple[Operation, mock._Call]] = [
     (Fsync(3), mock.call.fsync(3, token="token", data_only=False)),
     (Fsync(3, data_only=True), mock.call.fsync(3, token="token", data_only=True)),
     (Recv(3, BUFFER, 2), mock.call.recv(3, BUFFER, 2, token="token")),
+    (Recv(3, pool=POOL), mock.call.recv(3, None, 0, token="token", pool=POOL)),
     (Send(3, b"x"), mock.call.send(3, b"x", 0, token="token")),
     (SendAll(3, b"x"), mock.call.send_all(3, b"x", token="token")),
     (RecvExactly(3, BUFFER), mock.call.recv_exactly(3, BUFFER, token="token")),

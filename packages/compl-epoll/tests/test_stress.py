@@ -20,9 +20,11 @@ CLOSED_UNDER = """
         choose = random.Random(seed)
         left, right = choose.choice(sockets)
         ids = [0]
+        views = []
+        pool = None
 
         def once():
-            match choose.randrange(20):
+            match choose.randrange(22):
                 case 0: ids.append(port.recv(left, bytearray(8)))
                 case 1: ids.append(port.send(right, b"12345678"))
                 case 2: ids.append(port.timeout(choose.choice([0, 0.001, 60])))
@@ -43,8 +45,13 @@ CLOSED_UNDER = """
                 case 17: ids.append(port.recv_exactly(left, bytearray(16)))
                 case 18: port.wait(1000, timeout=0.001)
                 case 19: ids.append(port.nop()); port.flush(); port.in_flight; repr(port)
+                case 20: ids.append(port.recv(left, pool=pool))
+                case 21: views.extend(done.value for done in port.wait(4, timeout=0) if done.value is not None)
+            if len(views) > choose.randrange(6):
+                views.pop(choose.randrange(len(views)))
 
         try:
+            pool = port.buffer_pool(3, 4)
             while True:
                 try:
                     once()
@@ -118,6 +125,7 @@ def test_files_closed_and_reused_under_the_port(child: Child) -> None:
         choose = random.Random(4)
         with EpollPort() as port:
             opened = []
+            pool, views = port.buffer_pool(4, 2), []
             for step in range(20_000):
                 while len(opened) < 8:
                     kind = choose.randrange(4)
@@ -131,7 +139,7 @@ def test_files_closed_and_reused_under_the_port(child: Child) -> None:
                         opened.append(os.open("/proc/self/exe", os.O_RDONLY))
                 fd = choose.choice(opened)
                 try:
-                    match choose.randrange(12):
+                    match choose.randrange(13):
                         case 0: port.read(fd, bytearray(8))
                         case 1: port.write(fd, b"12345678")
                         case 2: port.recv(fd, bytearray(8))
@@ -152,17 +160,21 @@ def test_files_closed_and_reused_under_the_port(child: Child) -> None:
                             while os.path.exists(f"/proc/self/fd/{fd}"):
                                 assert port.wait(timeout=20)
                         case 11: os.dup2(choose.choice(opened), fd)
+                        case 12: port.recv(fd, pool=pool)
                 except OSError:
                     pass
-                port.wait(32, timeout=0)
+                views += [done.value for done in port.wait(32, timeout=0)]
+                del views[: choose.randrange(3) and -5]
             for fd in set(opened):
                 os.close(fd)
                 try:
                     port.cancel_all(fd)
                 except OSError:
                     pass
+            views.clear()
             while port.in_flight:
                 assert port.wait(1000, timeout=20), port.statistics()
+            assert pool.available == 4
         print("survived")
     """)
     assert output == "survived"

@@ -15,6 +15,7 @@ CAPABILITIES = (
     | Capability.CANCEL
     | Capability.MULTISHOT
     | Capability.MULTI_WAITER
+    | Capability.POOLED
 )
 if sys.platform != "win32":
     # Windows: for the first two see file_operations.py; waiting is on a lock, and locks there count milliseconds; what

@@ -8,12 +8,33 @@ import socket
 import sys
 from typing import Any
 
-from compl_core.arguments import descriptor, flags, interest, offset, seconds, several, unsigned
+from compl_core.arguments import (
+    buffer_or_pool,
+    descriptor,
+    flags,
+    interest,
+    offset,
+    pool_shape,
+    seconds,
+    several,
+    unsigned,
+)
 
 if sys.platform == "win32":
     from compl_example.nature import handle_of
 
-__all__ = ["address", "flags", "interest", "number", "offset", "seconds", "several", "unsigned"]
+__all__ = [
+    "address",
+    "buffer_or_pool",
+    "flags",
+    "interest",
+    "number",
+    "offset",
+    "pool_shape",
+    "seconds",
+    "several",
+    "unsigned",
+]
 
 
 def number(file: object) -> int:

@@ -29,6 +29,11 @@ class Doorbell:
                 self._outside.send(b"\0")
             self._rung = True
 
+    def nudge(self) -> None:
+        """Ring without the lock, from a destructor: :attr:`_rung` is not for such callers to change."""
+        with contextlib.suppress(OSError):  # full, so it rings anyway; or closed, so nobody listens
+            self._outside.send(b"\0")
+
     def clear(self) -> None:
         if self._rung:
             self._rung = False

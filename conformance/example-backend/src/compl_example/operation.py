@@ -33,7 +33,7 @@ class Pending:
     Its token is not here but with the port: see :mod:`compl_example.threads`.
     """
 
-    __slots__ = ("eager", "exports", "finished", "id", "key", "lane", "line", "source")
+    __slots__ = ("eager", "exports", "finished", "id", "key", "lane", "line", "source", "starved")
 
     kind: Kind
     #: Goes on after a success.
@@ -50,6 +50,8 @@ class Pending:
         self.eager = source is not None and source.nature is Nature.SOCKET
         self.exports = exports
         self.finished = False
+        #: Found its pool empty: waits for a buffer, not for the file.
+        self.starved = False
         #: The queue that it stands in, so that cancelling can take it out; None while a helper thread runs it.
         self.line: deque[Pending] | None = None
 

@@ -7,22 +7,35 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from compl_core import Kind
+from compl_core.errors import foreign_pool
 from compl_example import checks, sockets
 from compl_example.buffers import Exports
 from compl_example.nature import Nature
 from compl_example.operation import Pending
+from compl_example.pool import Pool
 from compl_example.source import Lane, Source
 from compl_example.submission import Submission
 
 if TYPE_CHECKING:
-    from compl_core import Address, FileLike, OperationId, ReadableBuffer, WritableBuffer
+    from compl_core import Address, BufferPool, FileLike, OperationId, ReadableBuffer, WritableBuffer
 
 
 class SocketOperations(Submission):
     """What needs a socket; ENOTSOCK for any other file."""
 
-    def recv(self, sock: FileLike, buffer: WritableBuffer, flags: int = 0, token: object = None) -> OperationId:
+    def recv(
+        self,
+        sock: FileLike,
+        buffer: WritableBuffer | None = None,
+        flags: int = 0,
+        token: object = None,
+        *,
+        pool: BufferPool | None = None,
+    ) -> OperationId:
         flags = checks.flags(flags)
+        checks.buffer_or_pool(buffer, pool)
+        if pool is not None:
+            return self._recv_pooled(sock, pool, flags, token)
         with self._exported("recv", [buffer], writable=True) as exports:
             return self._on_socket(
                 "recv",
@@ -32,6 +45,16 @@ class SocketOperations(Submission):
                 lambda source: sockets.Recv(source, exports, flags) if exports.length else 0,
                 exports,
             )
+
+    def _recv_pooled(self, sock: FileLike, pool: BufferPool, flags: int, token: object) -> OperationId:
+        self._check("recv")
+        if not isinstance(pool, Pool) or pool.watcher is not self._watcher:
+            raise foreign_pool(self.name, "recv")
+        return self._on_socket("recv", Kind.RECV, sock, token, lambda source: sockets.PooledRecv(source, pool, flags))
+
+    def buffer_pool(self, count: int, size: int) -> BufferPool:
+        self._check("buffer_pool")
+        return Pool(self._watcher, *checks.pool_shape(count, size))
 
     def recv_exactly(self, sock: FileLike, buffer: WritableBuffer, token: object = None) -> OperationId:
         with self._exported("recv_exactly", [buffer], writable=True) as exports:

@@ -16,6 +16,7 @@ from compl_core import CompletionFlags, Kind
 from compl_example.buffers import Exports
 from compl_example.calls import NO_SIGPIPE, NOW, borrowed, receive, send
 from compl_example.operation import OnFile, Outcome, Transfer
+from compl_example.pool import Pool
 from compl_example.source import Lane, Source
 
 #: The client was gone before it was accepted: not the listener's fault, the next one may do better.
@@ -42,6 +43,32 @@ class Recv(Transfer):
             if not count and self.exports.length and sock.type in _STREAMS:
                 flags |= CompletionFlags.EOF
         return Outcome(count, flags)
+
+
+class PooledRecv(OnFile):
+    """One receive after the other, each into a buffer of the pool, until the end."""
+
+    kind = Kind.RECV
+    multishot = True
+    __slots__ = ("flags", "pool")
+
+    def __init__(self, source: Source, pool: Pool, flags: int) -> None:
+        super().__init__(source, Lane.INWARD)
+        self.pool = pool
+        self.flags = flags
+
+    def attempt(self) -> Outcome | None:
+        view = self.pool.take()
+        try:
+            with borrowed(self.source) as sock:
+                count, flags, _ = receive(sock, [view], self.flags)
+                if not count and sock.type in _STREAMS:
+                    view.release()
+                    return Outcome(0, CompletionFlags.EOF)
+        except BaseException:
+            view.release()
+            raise
+        return Outcome(count, flags, view[:count])
 
 
 class RecvFrom(Recv):

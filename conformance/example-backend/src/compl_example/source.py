@@ -81,7 +81,8 @@ class Source:
     def wanted(self) -> int:
         """The selector events that somebody waits for."""
         events = 0
-        if self.lines.get(Lane.INWARD):
+        inward = self.lines.get(Lane.INWARD)
+        if inward and not inward[0].starved:
             events |= selectors.EVENT_READ
         if self.lines.get(Lane.OUTWARD):
             events |= selectors.EVENT_WRITE

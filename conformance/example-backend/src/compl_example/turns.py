@@ -7,12 +7,13 @@ import selectors
 import sys
 from collections.abc import Callable
 
-from compl_core import Kind
+from compl_core import CompletionFlags, Kind
 from compl_core.error_table import Domain, translate
 from compl_example.clock import Clock
 from compl_example.ledger import Ledger
 from compl_example.nature import Nature
 from compl_example.operation import Outcome, Pending
+from compl_example.pool import Pool, PoolEmpty
 from compl_example.source import Lane, Source
 
 #: How long to leave a file alone that the selector calls ready and the system does not (seconds).
@@ -28,6 +29,24 @@ class Turns:
         self._ledger = ledger
         self._clock = clock
         self._touch = touch
+        self._starved: dict[Pending, Pool] = {}  # in the order in which they found nothing
+
+    def resume(self) -> bool:
+        """Try again as many of those that stand longest as their pools have buffers for; whether there are any."""
+        free = {pool: pool.available for pool in self._starved.values()}
+        found = []
+        for pending, pool in self._starved.items():
+            if pending.finished or free[pool]:
+                found.append(pending)
+                free[pool] -= not pending.finished
+        for pending in found:
+            del self._starved[pending]
+            if pending.source is not None and not pending.finished:
+                pending.starved, pending.eager = False, True
+                self._touch(pending.source)
+        for pool in free.keys() - set(self._starved.values()):
+            pool.wanted = False
+        return bool(found)
 
     def begin(self, source: Source) -> None:
         """Try what was not tried yet."""
@@ -45,18 +64,22 @@ class Turns:
     def _advance(self, source: Source, lane: Lane, *, said_ready: bool) -> None:
         """Go on in this direction until the file is not ready any more, or nothing waits for it."""
         line = source.lines.get(lane)
-        while line:
+        while line and not line[0].starved:
             head = line[0]
             head.eager = False
             try:
                 outcome = _attempt(head)
+            except PoolEmpty as empty:
+                head.starved = True
+                self._starved[head] = empty.pool
+                return
             except (BlockingIOError, InterruptedError):
                 if said_ready:  # the selector would say the same again at once
                     self._pause(source, lane)
                 return
             if outcome is None:
                 return
-            if head.multishot and outcome.result >= 0:
+            if head.multishot and outcome.result >= 0 and not outcome.flags & CompletionFlags.EOF:
                 self._ledger.more(head, outcome)
             else:
                 line.popleft()

@@ -18,7 +18,7 @@ from compl_example.doorbell import Doorbell
 from compl_example.ledger import Ledger
 from compl_example.operation import Outcome
 from compl_example.reports import Reports
-from compl_example.source import Source
+from compl_example.source import Lane, Source
 from compl_example.sources import Sources
 from compl_example.turns import Turns
 
@@ -60,10 +60,14 @@ class Watcher:
         """``source`` has one operation less, or no registration any more."""
         if source.idle:
             source.file = source.number  # the object is its owner's alone again
-        if source.closing is not None or source.watched:
-            self.touch(source)
+        if source.closing is not None or source.watched or source.lines.get(Lane.INWARD):
+            self.touch(source)  # the last: whatever stood behind a receive that found its pool empty
         elif source.idle:
             self._sources.forget(source)
+
+    def nudge(self) -> None:
+        """A buffer that was wanted has come back.  Without the lock."""
+        self._bell.nudge()
 
     def look(self) -> None:
         """Return when a pass is through that began after this call."""
@@ -116,6 +120,8 @@ class Watcher:
                     self.reports.arm()
                 self._attend_to_touched()
                 self._bell.clear()
+                while self._turns.resume():  # after the bell: a buffer that comes back from here on rings it again
+                    self._attend_to_touched()
             events = self._select(0 if asked else None)
             with self._lock:
                 for source, mask in events:

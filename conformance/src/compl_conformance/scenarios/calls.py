@@ -7,9 +7,23 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from compl_core import METHODS, Capability, CompletionPort, Interest, Nop
+from compl_core import METHODS, BufferPool, Capability, CompletionPort, Interest, Nop, NotSupported
 
 Call: TypeAlias = Callable[[CompletionPort, socket.socket], object]
+
+
+class _NobodysPool(BufferPool):
+    """For a port that makes none, to be refused."""
+
+    count = size = available = 1
+
+
+def _pool_of(port: CompletionPort) -> BufferPool:
+    try:
+        return port.buffer_pool(1, 1)
+    except NotSupported:
+        return _NobodysPool()
+
 
 #: Those that every port has.
 CONTRACT: Mapping[str, Call] = MappingProxyType(
@@ -62,6 +76,10 @@ OPTIONAL: Mapping[Capability, Mapping[str, Call]] = MappingProxyType(
         },
         Capability.MULTISHOT: {"accept with multishot": lambda port, sock: port.accept(sock, multishot=True)},
         Capability.POLLABLE: {"fileno": lambda port, _: port.fileno()},
+        Capability.POOLED: {
+            "buffer_pool": lambda port, _: port.buffer_pool(1, 1),
+            "recv with a pool": lambda port, sock: port.recv(sock, pool=_pool_of(port)),
+        },
     }
 )
 # A method that a new version of the contract adds must be called here too, or the rules about all methods miss it.

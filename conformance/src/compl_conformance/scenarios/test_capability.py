@@ -43,6 +43,9 @@ from compl_core import (
 _EVERYONES = ("register", "modify", "unregister", "post", "wait", "close", "nop", "submit", "flush", "statistics")
 
 
+_EXTENSIONS = Capability.MULTISHOT | Capability.POOLED
+
+
 @rule("capability/1")
 def test_declared_methods_are_there(port: CompletionPort) -> None:
     """Every method of the contract and of the declared capabilities is the port's own, not the refusing default."""
@@ -100,8 +103,8 @@ def test_undeclared_is_refused(port: CompletionPort, sources: Sources) -> None:
             with Watch() as watch, raises(NotSupported, errno=errno.ENOTSUP, says=(name.split()[0],)) as raised:
                 call(port, mine)
             watch.expect_prompt(f"{name} to refuse")
-            # accept with multishot needs two, of which either may be the one that is missed first.
-            either = (capability, Capability.SOCKET_IO) if capability is Capability.MULTISHOT else (capability,)
+            # What extends a method needs two, of which either may be the one that is missed first.
+            either = (capability, Capability.SOCKET_IO) if capability in _EXTENSIONS else (capability,)
             assert isinstance(raised.error, NotSupported)
             expect(raised.error.capability in either, f"{name}: a refusal that names {capability}", raised.error)
     expect(port.in_flight == 0, "in_flight 0", port.in_flight)
@@ -308,6 +311,21 @@ def test_pollable(port: CompletionPort) -> None:
     expect(type(number) is int and number >= 0, "a descriptor", number)
     port.post(1)
     expect_readable(port, "a post")
+
+
+@rule("capability/21", needs=Capability.POOLED | Capability.SOCKET_IO, proves=Capability.POOLED)
+def test_pooled(port: CompletionPort, sources: Sources) -> None:
+    """POOLED: one receive gives every arrival, in a buffer of the pool, each but the last completion with MORE."""
+    mine, peer = sources.stream()
+    pool = port.buffer_pool(2, 8)
+    port.recv(mine, pool=pool)
+    for text in (b"one", b"two", b"three"):
+        peer.sendall(text)
+        done = expect_completion(wait_one(port), kind=Kind.RECV, result=len(text), more=True)
+        expect(bytes(done.value) == text, show(text), done)
+        done.value.release()
+    peer.close()
+    expect_completion(wait_one(port), kind=Kind.RECV, result=0, eof=True, more=False, value=None)
 
 
 @rule(

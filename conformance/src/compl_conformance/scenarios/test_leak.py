@@ -71,7 +71,7 @@ def expect_dead(references: list[weakref.ref[Token]], what: str) -> None:
     expect(alive == 0, f"no token kept alive {what}", f"{alive} of {len(references)} alive")
 
 
-@rule("leak/1")
+@rule("leak/1", timeout=90)
 def test_open_and_close(backend: Backend) -> None:
     """Opening and closing a port a thousand times leaves no descriptor and no thread."""
     backend.open().close()
@@ -412,3 +412,29 @@ def test_raising_calls(port: CompletionPort, sources: Sources) -> None:
     after = sys.getrefcount(one), sys.getrefcount(token)
     expect(after == before, f"the reference counts {before} of file and token", after)
     expect(growth(work) < 8192, "less than 8 KiB left after 60 calls that raise", "more")
+
+
+@rule("leak/17", needs=Capability.POOLED | SOCKET_IO | CANCEL, timeout=30)
+def test_pools(port: CompletionPort, sources: Sources) -> None:
+    """Pools, arrivals and views that are let go of leave no memory behind, neither Python's nor the system's."""
+    mine, peer = sources.stream()
+
+    def work() -> None:
+        for _ in range(100):
+            pool = port.buffer_pool(64, 1 << 14)
+            operation = port.recv(mine, pool=pool)
+            peer.sendall(b"some")
+            view = wait_one(port).value
+            port.cancel(operation)
+            expect_completion(wait_one(port), error=errno.ECANCELED)
+            circle: list[object] = [view[2:], pool]
+            circle.append(circle)
+
+    left = growth(work)
+    expect(left < 8192, "less than 8 KiB left after 100 pools of 1 MiB", f"{left} bytes")
+    before = psutil.Process().memory_info().vms
+    for _ in range(4):
+        work()
+        gc.collect()
+    more = psutil.Process().memory_info().vms - before
+    expect(more < 200 << 20, "less than 200 MiB more after 400 pools of 1 MiB", f"{more >> 20} MiB")

@@ -221,6 +221,26 @@ def test_dropped_in_a_cycle(backend: Backend) -> None:
     expect_resource_warning(backend, warned_by(use))
 
 
+@rule("lifecycle/24", needs=Capability.POOLED | Capability.SOCKET_IO)
+def test_dropped_with_its_views(backend: Backend, port: CompletionPort, sources: Sources) -> None:
+    """A port that nothing refers to but its own pool, views and pooled receive is collected, with a ResourceWarning."""
+    port.buffer_pool(1, 1)
+    alive: list[weakref.ref[Token]] = []
+    mine, peer = sources.stream()
+
+    def use() -> None:
+        dropped = backend.open()
+        pool = dropped.buffer_pool(2, 16)
+        token = Token()
+        dropped.recv(mine, token=token, pool=pool)
+        peer.send(b"some")
+        token.__dict__.update(view=wait_one(dropped).value, pool=pool, port=dropped)
+        alive.append(weakref.ref(token))
+
+    expect_resource_warning(backend, warned_by(use))
+    expect_freed(alive[0], "the receive's token to be free with the port")
+
+
 @rule("lifecycle/13")
 def test_post_racing_with_close(open_port: Callable[[], CompletionPort]) -> None:
     """Calls of other threads that race with close succeed or raise PortClosedError, nothing else."""

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, precondition
 from hypothesis.stateful import rule as step
 
 from compl_conformance.expect import expect, patience, show
@@ -60,8 +60,20 @@ class Transfer:
         return bytes(self.buffer[: max(0, self.result or 0)])
 
 
+class Arrivals(Transfer):
+    """A receive with a pool: many completions, its bytes those of all of them."""
+
+    def __init__(self, queue: list[Transfer]) -> None:
+        self.bytes = bytearray()
+        super().__init__(queue, self.bytes, exact=False)
+
+    @property
+    def moved(self) -> bytes:
+        return bytes(self.bytes)
+
+
 class StreamMachine(RuleBasedStateMachine):
-    """Two connections, both ends of each on one port."""
+    """Two connections, both ends of each on one port, and a pool that soon runs empty."""
 
     directions: Bundle[Direction] = Bundle("directions")
     transfers: Bundle[Transfer] = Bundle("transfers")
@@ -71,6 +83,10 @@ class StreamMachine(RuleBasedStateMachine):
         self.port = backend.open()
         self.all: list[Direction] = []
         self.ends: list[socket.socket] = []
+        pooled = Capability.POOLED in self.port.capabilities
+        self.pool = self.port.buffer_pool(3, 1000) if pooled else None
+        #: The views that are held, each with what it showed when it came.
+        self.views: list[tuple[memoryview, bytes]] = []
 
     @initialize(target=directions)
     def connect(self) -> Any:
@@ -99,6 +115,23 @@ class StreamMachine(RuleBasedStateMachine):
             self.port.recv_exactly(sock, buffer, transfer) if whole else self.port.recv(sock, buffer, 0, transfer)
         )
         return transfer
+
+    @precondition(lambda self: self.pool is not None)
+    @step(target=transfers, direction=directions)
+    def receive_pooled(self, direction: Direction) -> Transfer:
+        transfer = Arrivals(direction.receives)
+        transfer.id = self.port.recv(direction.receiver, None, 0, transfer, pool=self.pool)
+        return transfer
+
+    @step(place=st.integers(0, 2))
+    def give_back(self, place: int) -> None:
+        if self.views:  # no precondition: what has come by now is not the same in each run
+            self._release(place % len(self.views))
+
+    def _release(self, place: int) -> None:
+        view, was = self.views.pop(place)
+        expect_bytes(view, was, "a view that was held")
+        view.release()
 
     @step(transfer=transfers)
     def cancel(self, transfer: Transfer) -> None:
@@ -129,6 +162,9 @@ class StreamMachine(RuleBasedStateMachine):
         transfer = done.token
         assert isinstance(transfer, Transfer)
         expect(transfer.result is None, "each operation to complete once", show(done))
+        if done.more:
+            self._arrived(transfer, done)
+            return
         transfer.result = done.result
         if done.result <= 0:
             expect(done.result == -errno.ECANCELED, "bytes moved, or ECANCELED", show(done))
@@ -137,6 +173,18 @@ class StreamMachine(RuleBasedStateMachine):
         expect(done.result <= len(transfer.buffer), f"at most {len(transfer.buffer)} bytes", show(done))
         if transfer.exact and not transfer.cancelled:
             expect(done.result == len(transfer.buffer), f"all {len(transfer.buffer)} bytes", show(done))
+        self._in_order(transfer, done)
+
+    def _arrived(self, transfer: Transfer, done: Completion) -> None:
+        expect(isinstance(transfer, Arrivals), "MORE of a pooled receive only", show(done))
+        assert isinstance(transfer, Arrivals)
+        expect(0 < done.result <= 1000 and done.value.nbytes == done.result, "a view of 1 to 1000 bytes", show(done))
+        transfer.bytes += done.value
+        self.views.append((done.value, bytes(done.value)))
+        expect(len(self.views) <= 3, "no more than 3 buffers to be out at once", len(self.views))
+        self._in_order(transfer, done)
+
+    def _in_order(self, transfer: Transfer, done: Completion) -> None:
         earlier = transfer.queue[: transfer.queue.index(transfer)]
         pending = [each for each in earlier if each.result is None and not each.cancelled]
         expect(
@@ -165,6 +213,10 @@ class StreamMachine(RuleBasedStateMachine):
             batch = self.port.wait(64, 3)
             expect(batch, "every cancelled operation to complete", f"{self.port.in_flight} still in flight")
             self._settle_all(batch)
+        while self.views:
+            self._release(0)
+        if self.pool is not None:
+            expect(self.pool.available == 3, "every buffer given back", self.pool.available)
         for end in self.ends:
             end.shutdown(socket.SHUT_WR)
         for direction in self.all:

@@ -201,6 +201,41 @@ def test_exception_beside_a_completion(port: CompletionPort) -> None:
             expect(taken == [key], f"the post {key}, once", taken)
 
 
+@rule("signals/15", needs=Capability.POOLED | Capability.SOCKET_IO)
+def test_exception_beside_an_arrival(port: CompletionPort, sources: Sources) -> None:
+    """A handler's exception at the moment of a pooled arrival loses neither its bytes nor its buffer."""
+    pool = port.buffer_pool(2, 16)
+    mine, peer = sources.stream()
+    port.recv(mine, pool=pool)
+    with handling(raise_bell) as number:
+        main = threading.get_ident()
+
+        def send_and_ring(data: bytes) -> None:
+            waiting.wait()
+            peer.sendall(data)
+            signal.pthread_kill(main, number)
+
+        for data in (b"zero", b"one", b"two", b"three", b"four", b"five", b"six", b"seven"):
+            returned: list[list[Completion]] = []
+            interval = sys.getswitchinterval()
+            waiting = threading.Event()
+            sender = background(send_and_ring, data)
+            try:
+                sys.setswitchinterval(1)  # the waiter gets the interpreter only when both have happened
+                with raises(Bell):
+                    waiting.set()
+                    # What wait returns is kept by C code, where no handler can come in between.
+                    returned.extend(map(port.wait, (1,)))
+                    sender.result()
+            finally:
+                sys.setswitchinterval(interval)
+            sender.result()
+            (done,) = returned[0] if returned else wait_for(port, 1)
+            expect(done.more and bytes(done.value) == data, f"the arrival of {data!r}, once", done)
+            done.value.release()
+            expect(pool.available == 2, "both buffers available again", pool.available)
+
+
 @rule("signals/7")
 def test_post_in_a_handler(port: CompletionPort) -> None:
     """A handler may post, submit and ask statistics while its thread is in wait, and the completions end that wait."""

@@ -417,11 +417,11 @@ def test_bad_buffers(port: CompletionPort, sources: Sources) -> None:
                 continue
             expect(False, "BufferError or TypeError for a read-only buffer", "no exception")
     text: Any = "text"
-    for start in (port.recv, port.recv_exactly, port.send, port.send_all):
+    for call in (port.recv, port.recv_exactly, port.send, port.send_all):
         with raises(BufferError):
-            start(one, every_other)
+            call(one, every_other)
         with raises(TypeError):
-            start(one, text)
+            call(one, text)
     expect(port.in_flight == 0, "nothing in flight", port.in_flight)
     other.sendall(b"abcd")
     port.recv(one, bytearray(8))

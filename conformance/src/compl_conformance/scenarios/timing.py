@@ -13,17 +13,17 @@ PROMPT: Final = 4.0
 
 
 class Watch:
-    """``with Watch() as watch:`` then ``watch.seconds``, by the monotonic clock."""
+    """``with Watch() as watch:`` then ``watch.seconds``, by the finest clock: ``monotonic()`` may go in steps of 16 ms."""
 
     def __enter__(self) -> Self:
         self.seconds = float("nan")
-        self._start = time.monotonic()
+        self._start = time.perf_counter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.seconds = time.monotonic() - self._start
+        self.seconds = time.perf_counter() - self._start
 
     def expect_not_before(self, seconds: float, what: str) -> None:
         """Never early, by no more than the rounding of floats; nor so late that another unit must have been meant."""

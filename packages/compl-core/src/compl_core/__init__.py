@@ -1,6 +1,7 @@
 """compl-core: one typed contract over completion queues (IOCP, epoll, Linux AIO, io_uring)."""
 
 from compl_core.backend import GROUP, Backend, Probe
+from compl_core.buffers import BufferPool
 from compl_core.capability import FULL, METHODS, Capability
 from compl_core.completion import Completion, CompletionFlags, Interest, Kind
 from compl_core.errors import (
@@ -11,6 +12,7 @@ from compl_core.errors import (
     NotSupported,
     OperationCancelled,
     PortClosedError,
+    WrongThreadError,
 )
 from compl_core.operations import (
     Accept,
@@ -56,6 +58,7 @@ __all__ = [
     "AlreadyRegistered",
     "Backend",
     "BackendUnavailable",
+    "BufferPool",
     "Candidate",
     "Capability",
     "CloseFile",
@@ -91,6 +94,7 @@ __all__ = [
     "WritableBuffer",
     "Write",
     "WriteVectored",
+    "WrongThreadError",
     "backends",
     "candidates",
     "load",

@@ -12,6 +12,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from compl_core.buffers import MAX_COUNT, MAX_SIZE, BufferPool
 from compl_core.completion import Interest
 
 #: The most buffers of one vectored operation (IOV_MAX of POSIX systems).
@@ -100,3 +101,27 @@ def several(buffers: Any) -> Sequence[Any]:
     if not 1 <= len(buffers) <= MAX_BUFFERS:
         raise ValueError(f"a vectored operation takes 1..{MAX_BUFFERS} buffers, not {len(buffers)}")
     return buffers
+
+
+def pool_shape(count: Any, size: Any) -> tuple[int, int]:
+    """How many buffers a pool has, and of how many bytes."""
+    return _whole(count, MAX_COUNT, "the buffers of a pool"), _whole(size, MAX_SIZE, "the bytes of a pool's buffer")
+
+
+def buffer_or_pool(buffer: object, pool: object) -> None:
+    """``recv`` takes one of them: TypeError for both, for neither, and for a pool that is none."""
+    if buffer is None and pool is None:
+        raise TypeError("recv() needs somewhere to put the bytes: pass a buffer, or pool=port.buffer_pool(...)")
+    if buffer is not None and pool is not None:
+        raise TypeError("recv() takes a buffer or a pool, not both")
+    if pool is not None and not isinstance(pool, BufferPool):
+        raise TypeError(f"a pool is what port.buffer_pool() makes, not {type(pool).__name__!r}")
+
+
+def _whole(value: Any, most: int, what: str) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{what} are an int, not bool")
+    whole = operator.index(value)
+    if not 1 <= whole <= most:
+        raise ValueError(f"{what} are 1..{most}, not {whole}")
+    return whole

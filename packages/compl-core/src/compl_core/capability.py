@@ -40,6 +40,8 @@ class Capability(enum.Flag):
     POLLABLE = enum.auto()
     #: File I/O is asynchronous in the kernel; absent, helper threads carry what would block.
     FILE_IO_KERNEL = enum.auto()
+    #: ``buffer_pool`` and ``recv(pool=...)``: one receive, many arrivals, each in a buffer of the pool.
+    POOLED = enum.auto()
 
 
 #: The methods that a capability promises; a port that declares it overrides every one of them.
@@ -54,6 +56,7 @@ METHODS: Mapping[Capability, tuple[str, ...]] = MappingProxyType(
         Capability.CANCEL: ("cancel", "cancel_all", "close_file"),
         Capability.MULTISHOT: ("accept",),
         Capability.POLLABLE: ("fileno",),
+        Capability.POOLED: ("buffer_pool", "recv"),
     }
 )
 

@@ -67,8 +67,8 @@ class Completion(NamedTuple):
     token: object
     kind: Kind
     flags: CompletionFlags
-    #: accept: the new ``socket.socket``; recv_from: the peer's address; ``send_all`` and ``recv_exactly`` that failed
-    #: half-way: the bytes moved before the error; else None.
+    #: accept: the new ``socket.socket``; recv_from: the peer's address; ``recv`` with a pool: the bytes, as a view;
+    #: ``send_all`` and ``recv_exactly`` that failed half-way: the bytes moved before the error; else None.
     value: Any
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ class PortClosedError(ValueError):
 
 class ForkedPortError(RuntimeError):
     """The port was opened by another process; a forked child opens its own."""
+
+
+class WrongThreadError(RuntimeError):
+    """The port was opened for one thread alone; other threads open their own, or one that is not bound."""
 
 
 class AlreadyRegistered(FileExistsError):
@@ -113,8 +118,21 @@ def always_ready(port: str, file: int, method: str) -> PermissionError:
     )
 
 
+def foreign_pool(port: str, method: str) -> ValueError:
+    return ValueError(
+        f"{port} port: {method}(): the pool belongs to another port; take one of this port's own buffer_pool()"
+    )
+
+
 def closed_port(port: str, method: str) -> PortClosedError:
     return PortClosedError(f"{port} port: {method}(): the port is closed; open a new one")
+
+
+def bound_port(port: str, method: str, owner: int) -> WrongThreadError:
+    return WrongThreadError(
+        f"{port} port: {method}(): the port is bound to thread {owner}, which opened it with single_thread=True; "
+        f"this is thread {threading.get_ident()}: open a port without it, or one of its own"
+    )
 
 
 def forked_port(port: str, method: str, owner: int) -> ForkedPortError:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
+    from compl_core.buffers import BufferPool
     from compl_core.completion import Interest
     from compl_core.port import Address, CompletionPort, FileLike, OperationId, ReadableBuffer, WritableBuffer
 
@@ -24,7 +25,8 @@ class _Base:
     def start(self, port: CompletionPort, token: object = None) -> OperationId:
         """Call the method that this operation stands for."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        named = {name: values.pop(name) for name in self.keywords}
+        # None stands for "not asked for": left out, a port that knows nothing of it is asked nothing.
+        named = {name: value for name in self.keywords if (value := values.pop(name)) is not None}
         started: OperationId = getattr(port, self.method)(*values.values(), token=token, **named)
         return started
 
@@ -83,9 +85,11 @@ class Fsync(_Base):
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recv(_Base):
     method: ClassVar[str] = "recv"
+    keywords: ClassVar[frozenset[str]] = frozenset({"pool"})
     sock: FileLike
-    buffer: WritableBuffer
+    buffer: WritableBuffer | None = None
     flags: int = 0
+    pool: BufferPool | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer  # typing only: collections.abc has it from 3.12
 
+    from compl_core.buffers import BufferPool
     from compl_core.operations import Operation
 
 #: The version of the contract that this module states.
@@ -215,12 +216,35 @@ class CompletionPort(abc.ABC):
         """Make what was written durable; ``data_only`` leaves metadata that is not needed to read it back."""
         raise NotSupported(Capability.FILE_IO, self.name, "fsync")
 
-    def recv(self, sock: FileLike, buffer: WritableBuffer, flags: int = 0, token: object = None) -> OperationId:
+    def recv(
+        self,
+        sock: FileLike,
+        buffer: WritableBuffer | None = None,
+        flags: int = 0,
+        token: object = None,
+        *,
+        pool: BufferPool | None = None,
+    ) -> OperationId:
         """Receive at least one byte.  End of stream: result 0 and :attr:`Completion.eof`.
 
         An empty buffer: 0, at once.
+
+        With a ``pool`` in place of the buffer it goes on: each arrival is a completion with MORE whose ``value`` is a
+        writable ``memoryview`` of its ``result`` bytes, the caller's until it is let go of (see :class:`BufferPool`).
+        A datagram is one arrival, an empty one too; what does not fit is dropped: flag TRUNCATED.  The last completion,
+        without MORE and with no value, is the end of the stream, an error, or ECANCELED after all that was received.
+        While the pool has no buffer left the receive pauses, and the bytes wait in the kernel.  Needs POOLED.
+
+        Raises TypeError for both or neither of buffer and pool, ValueError for the pool of another port.
         """
-        raise NotSupported(Capability.SOCKET_IO, self.name, "recv")
+        raise NotSupported(Capability.SOCKET_IO if pool is None else Capability.POOLED, self.name, "recv")
+
+    def buffer_pool(self, count: int, size: int) -> BufferPool:
+        """Make ``count`` (1..32768) buffers of ``size`` (1..2**31-1) bytes for receives of this port to share.
+
+        Raises ValueError outside these ranges, MemoryError.
+        """
+        raise NotSupported(Capability.POOLED, self.name, "buffer_pool")
 
     def send(self, sock: FileLike, buffer: ReadableBuffer, flags: int = 0, token: object = None) -> OperationId:
         """Send some of ``buffer``; may be short.  Never raises SIGPIPE."""

@@ -1,30 +1,12 @@
 # epoll(7) as it is: Epoll, and the arrays that it fills.
 
-cdef extern from "sys/epoll.h" nogil:
-    cdef union epoll_data_t:
-        uint64_t u64
-    cdef struct epoll_event:
-        uint32_t events
-        epoll_data_t data
-    int epoll_create1(int)
-    int EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
-    uint32_t EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLPRI, EPOLLERR, EPOLLHUP, EPOLLET, EPOLLONESHOT
-
 cdef extern from "epoll_calls.h" nogil:
-    int epoll_wait_ns(int, epoll_event *, int, uint64_t)
-    int epoll_control(int, int, int, uint32_t, uint64_t)
-    void alarm_set(int, uint64_t)
     int epoll_pwait2_known
     void epoll_learn_pwait2(int)
     int EPOLL_EVENT_SIZE, EPOLL_EVENT_ALIGN, EPOLL_EVENT_EVENTS, EPOLL_EVENT_DATA
 
 cdef extern from "pair.h":
     object pair_of(PyObject **, uint32_t, uint64_t)
-
-cdef extern from "stdlib.h" nogil:
-    void *malloc(size_t)
-    void *calloc(size_t, size_t)
-    void *realloc(void *, size_t)
 
 cdef object _forever = -1        # one of the ints that always exist once
 

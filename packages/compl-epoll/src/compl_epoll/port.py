@@ -13,7 +13,7 @@ from compl_core import FULL, Capability, CompletionPort
 from compl_epoll import _native
 
 #: What an epoll port does on every kernel.
-CAPABILITIES = FULL | Capability.MULTISHOT | Capability.MULTI_WAITER | Capability.POLLABLE
+CAPABILITIES = FULL | Capability.MULTISHOT | Capability.MULTI_WAITER | Capability.POLLABLE | Capability.POOLED
 
 
 @_native.specialise
