@@ -6,6 +6,9 @@
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
 
+cdef extern from "threads.h" nogil:
+    uint64_t thread_number()
+
 
 cdef class _BufferPool           # buffers.pxi
 
@@ -14,7 +17,8 @@ cdef class _PortBase:
     cdef Tables tables
     cdef uint64_t epoch          # fork_count when opened; NEVER once closed
     cdef int owner               # the process that opened it
-    cdef unsigned long bound     # the one thread that may use it; 0 is any
+    cdef uint64_t bound          # number of the one thread that may use it; 0 is any
+    cdef unsigned long bound_to  # ... as Python calls it
     cdef bint closing
     cdef uint32_t unfinished     # operations submitted whose completion is not in the ready queue yet
     cdef uint32_t in_flight_     # operations submitted whose completion wait() has not returned yet
@@ -31,8 +35,8 @@ cdef class _PortBase:
     cdef int check(self, str method) except -1:
         """Refuse a port that is closed, another process's, or bound to another thread."""
         if self.epoch == fork_count:
-            if self.bound and self.bound != PyThread_get_thread_ident():
-                raise _errors.bound_port(self.name, method, self.bound)
+            if self.bound and self.bound != thread_number():
+                raise _errors.bound_port(self.name, method, self.bound_to)
             return 0
         if self.epoch == NEVER:
             raise _errors.closed_port(self.name, method)
@@ -155,6 +159,8 @@ cdef class _PortBase:
             return completion_take(<PyObject *>_Completion, entry.of.key, entry.number, entry.token,
                                    <PyObject *>_POSTED, <PyObject *>_none_flags, Py_None)
         if entry.what != ENTRY_FINISHED or op.verb >= VERB_SPECIAL or op.result < 0:
+            if entry.what == ENTRY_MORE and op.pool != NULL:
+                return self.complete_filled(op, entry.result)
             return self.complete_special(entry)
         done = completion_of(<PyObject *>_Completion, op, <PyObject *>_kinds[kind_of_verb[op.verb]],
                              <PyObject *>(_flags[op.outcome] if op.outcome else _none_flags))
@@ -188,8 +194,6 @@ cdef class _PortBase:
         key = <object>op.key if op.key != NULL else _zero
         token = <object>op.token
         if entry.what == ENTRY_MORE:
-            if op.pool != NULL:
-                return self.complete_filled(op, entry.result, key, token)
             value = self.value_of(op, entry.result)
             return completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>_zero, <PyObject *>token,
                                   <PyObject *>_kinds[kind_of_verb[op.verb]], <PyObject *>_flags[1], <PyObject *>value)
@@ -213,18 +217,29 @@ cdef class _PortBase:
         self.release(op)
         return done
 
-    cdef PyObject *complete_filled(self, Op *op, int64_t filled, object key, object token) except NULL:
+    cdef PyObject *complete_filled(self, Op *op, int64_t filled) except NULL:
         """A filled buffer of a pool, which goes over to the view that is the completion's value."""
-        cdef object pool = <object>op.pool   # making the view may run the collector, and end the operation
+        cdef PyObject *key = op.key if op.key != NULL else <PyObject *>_zero
+        cdef PyObject *token = op.token
+        cdef PyObject *done = NULL
         cdef object shown = FILLED_LENGTH(filled)
-        cdef object flags = _flags[3 if filled & FILLED_TRUNCATED else 1]
-        cdef object value = (<_BufferPool>pool).view(FILLED_INDEX(filled), FILLED_LENGTH(filled))
+        cdef object value = None
+        cdef _BufferPool pool = <_BufferPool>op.pool
+        # making the view may run the collector, and with it code that ends the operation
+        Py_INCREF(key)
+        Py_INCREF(token)
         try:
-            return completion_new(<PyObject *>_Completion, <PyObject *>key, <PyObject *>shown, <PyObject *>token,
-                                  <PyObject *>_kinds[kind_of_verb[VERB_RECV]], <PyObject *>flags, <PyObject *>value)
-        except BaseException:
-            disown(value)        # the entry keeps the buffer
-            raise
+            value = pool.view(FILLED_INDEX(filled), FILLED_LENGTH(filled))
+            done = completion_take(<PyObject *>_Completion, key, <PyObject *>shown, token, <PyObject *>_kinds[kind_of_verb[VERB_RECV]],
+                                   <PyObject *>_flags[3 if filled & FILLED_TRUNCATED else 1], <PyObject *>value)
+            Py_INCREF(<PyObject *>shown)
+            return done
+        finally:
+            if done == NULL:
+                Py_DECREF(key)
+                Py_DECREF(token)
+                if value is not None:
+                    disown(value)    # the entry keeps the buffer
 
     cdef list deliver(self, Py_ssize_t room):
         """Up to `room` completions from the ready queue."""

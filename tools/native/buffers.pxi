@@ -22,6 +22,7 @@ cdef extern from "buffers.h" nogil:
 
 cdef extern from "Python.h":
     PyObject *PyMemoryView_GET_BASE(object)
+    object PyMemoryView_FromObject(object)
     int PyBuffer_FillInfo(Py_buffer *, object, void *, Py_ssize_t, bint, int) except -1
 
 
@@ -76,7 +77,7 @@ cdef class _BufferPool:
         chunk.pool = self
         chunk.length = length
         chunk.memory = buffers_at(&self.buffers, index)
-        shown = memoryview(chunk)
+        shown = PyMemoryView_FromObject(chunk)
         chunk.index = index      # its own only now: when there is no view, the caller keeps the buffer
         return shown
 

@@ -18,6 +18,7 @@ them rebuilds the module.  Environment: ``CFLAGS`` is added to the compiler's fl
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _HERE = Path(__file__).resolve().parent
+_LEFT_BEHIND = re.compile(r"(^|/)(__pycache__|\.)")
 _INPUTS = frozenset({".c", ".h", ".pxd", ".pxi", ".py", ".pyx"})
 
 #: What every .pyx of this project is compiled with.
@@ -140,8 +142,9 @@ class NativeBuildHook(BuildHookInterface[Any]):
 
 
 def _files(folder: Path) -> list[Path]:
-    """Every file below, without what interpreters leave behind."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    """Every file below, without what interpreters and checkers leave behind."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted(path for path in files if not _LEFT_BEHIND.search(path.relative_to(folder).as_posix()))
 
 
 def _stale(generated: Path, inputs: list[Path]) -> bool:

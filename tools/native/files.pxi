@@ -62,6 +62,8 @@ cdef class _FilesPort(_WaitingPort):
         file.registration = 0
         file.interest = file.oneshot = file.disarmed = file.muted = 0
         file.object = file.key = file.weak = NULL
+        if held != NULL and self.leading and not self.asleep:
+            self.part_with(<object>held)     # its end may close the port, which waits for this thread
         Py_XDECREF(held)
         Py_XDECREF(key)
         Py_XDECREF(weak)

@@ -140,7 +140,7 @@ cdef extern from "file.h" nogil:
         File *next_armed
         int64_t position
         int base
-        uint8_t mode, skips, listening, connecting, armed
+        uint8_t mode, skips, listening, connecting, armed, accepted
     int FILE_BLOCKING, FILE_STREAM, FILE_MESSAGE, FILE_PIPE, FILE_OTHER
     int CAN_READ, CAN_WRITE, STICKY
     cdef struct File:

@@ -67,6 +67,7 @@ typedef struct {
     uint8_t listening;       /* has been seen to listen */
     uint8_t connecting;      /* a connect is under way */
     uint8_t armed;           /* in that list */
+    uint8_t accepted;        /* this port has made it, and nobody else can have it in another port yet */
 } SystemFile;
 
 static inline HANDLE handle_of(int fd) { return (HANDLE)(uintptr_t)(unsigned)fd; }

@@ -5,6 +5,8 @@
 #ifdef _WIN32
 #include <process.h>
 
+#define THREAD_LOCAL _Thread_local /* mingw-w64: GNU C ignores __declspec(thread) */
+
 typedef SRWLOCK Lock;
 typedef CONDITION_VARIABLE Condition;
 
@@ -50,6 +52,8 @@ static inline int thread_begin(void (*run)(void *), void *argument) {
 #else
 #include <pthread.h>
 #include <signal.h>
+
+#define THREAD_LOCAL _Thread_local
 
 typedef pthread_mutex_t Lock;
 typedef pthread_cond_t Condition;
@@ -110,4 +114,19 @@ static inline int thread_begin(void (*run)(void *), void *argument) {
     return error;
 }
 #endif
+
+/* The number of this thread, which no other thread of the process will have: the system gives its own numbers again. */
+static inline uint64_t thread_number(void) {
+    static THREAD_LOCAL uint64_t mine;
+    if (!mine) {
+#ifdef _WIN32
+        static volatile LONG64 given;
+        mine = (uint64_t)InterlockedIncrement64(&given);
+#else
+        static uint64_t given;
+        mine = __atomic_add_fetch(&given, 1, __ATOMIC_RELAXED);
+#endif
+    }
+    return mine;
+}
 #endif

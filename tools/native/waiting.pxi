@@ -15,6 +15,7 @@ cdef class _WaitingPort(_PortBase):
     cdef bint asleep             # ... and has dropped the GIL to block
     cdef bint rung               # ... and was rung for since
     cdef uint64_t asleep_until
+    cdef tuple parted            # objects to be let go of, in pairs of (one, the others); None when there are none
     cdef size_t leader_wants     # completions
     cdef bint refills            # a pool that was empty is so no more: resume() has something to do
     cdef bint unsubmitted        # something has been prepared that only the leader hands to the kernel
@@ -122,10 +123,16 @@ cdef class _WaitingPort(_PortBase):
             self.pass_on()
             raise
         self.inside -= 1         # from here on code of the user may run, close() of this port included
+        if self.parted is not None:
+            self.parted = None
         try:
             return self.deliver(room)
         finally:
             self.pass_on()
+
+    cdef void part_with(self, object held) noexcept:
+        """Let go of an object when this thread is out of the kernel's queue."""
+        self.parted = (held, self.parted)
 
     cdef inline int pass_on(self) except -1:
         """The next thread takes what is left, or the lead."""

@@ -13,7 +13,7 @@ PROMPT: Final = 4.0
 
 
 class Watch:
-    """``with Watch() as watch:`` then ``watch.seconds``, by the finest clock: ``monotonic()`` may go in steps of 16 ms."""
+    """``with Watch() as watch:`` then ``watch.seconds``, by the finest clock there is."""
 
     def __enter__(self) -> Self:
         self.seconds = float("nan")

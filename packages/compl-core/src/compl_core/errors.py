@@ -129,9 +129,11 @@ def closed_port(port: str, method: str) -> PortClosedError:
 
 
 def bound_port(port: str, method: str, owner: int) -> WrongThreadError:
+    this = threading.get_ident()
+    here = f"thread {this}" if this != owner else "another one, which got its number when it had ended"
     return WrongThreadError(
         f"{port} port: {method}(): the port is bound to thread {owner}, which opened it with single_thread=True; "
-        f"this is thread {threading.get_ident()}: open a port without it, or one of its own"
+        f"this is {here}: open a port without it, or one of its own"
     )
 
 

@@ -1,0 +1,17 @@
+# Floor 1 in its order; behind headers.pxi, contract.pxi, arguments.pxi, address.pxi and uring_headers.pxi.
+
+include "ring_headers.pxi"
+include "ring_entry.pxi"
+include "ring_build.pxi"
+include "ring_files.pxi"
+include "ring_paths.pxi"
+include "ring_sockets.pxi"
+include "ring_events.pxi"
+include "ring_state.pxi"
+include "ring_reaping.pxi"
+include "ring_filling.pxi"
+include "ring_waiting.pxi"
+include "ring_ending.pxi"
+include "ring_register.pxi"
+include "ring_buffers.pxi"
+include "ring_layouts.pxi"
