@@ -78,7 +78,16 @@ def summarize(results: Path, reports: Path) -> tuple[str, bool]:
         text += ["", "Failed:", *(f"  {failure}" for failure in failures)]
     if not ran:
         text += ["", "Nothing ran: no environment was selected, or no Python for one was found."]
-    return "\n".join([*text, "", str(total)]), bool(ran and not total.failed)
+    if total.inapplicable:
+        text += ["", f"{total.inapplicable} rules were not applicable (n/a)."]
+    return "\n".join([*text, "", _as_pytest_ends(total)]), bool(ran and not total.failed)
+
+
+def _as_pytest_ends(total: Outcome) -> str:
+    """The last line, in the words that are known from pytest."""
+    counts = (("failed", total.failed), ("passed", total.passed), ("skipped", total.skipped))
+    said = ", ".join(f"{count} {what}" for what, count in counts if count) or "no tests ran"
+    return f" {said} ".center(80, "=")
 
 
 def _read(report: Path, environment: str, skips: dict[str, list[str]], failures: list[str]) -> Outcome:

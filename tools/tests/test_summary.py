@@ -55,7 +55,7 @@ def test_every_report_of_an_environment_counts(run: Run) -> None:
     run.report("py312-core", _PASSED)
     lines, well = run.end()
     assert well
-    assert lines[-1] == "4 passed, 0 failed, 1 skipped"
+    assert lines[-1].strip("= ") == "4 passed, 1 skipped"
     assert "  py312-epoll: tests.test_a::test_four: the kernel has no such call" in lines
 
 
@@ -64,7 +64,8 @@ def test_a_rule_that_is_not_applicable_was_not_skipped(run: Run) -> None:
     run.report("py312-conformance-judged", _PASSED, _SKIPPED, _SKIPPED.replace("the kernel", "n/a: the kernel"))
     lines, well = run.end()
     assert well
-    assert lines[-1] == "1 passed, 0 failed, 1 skipped, 1 n/a"
+    assert "1 rules were not applicable (n/a)." in lines
+    assert lines[-1].strip("= ") == "1 passed, 1 skipped"
 
 
 def test_a_failed_test_is_named(run: Run) -> None:
@@ -72,7 +73,7 @@ def test_a_failed_test_is_named(run: Run) -> None:
     run.report("py312-core", _PASSED, _FAILED, _BROKEN)
     lines, well = run.end()
     assert not well
-    assert lines[-1] == "1 passed, 2 failed, 0 skipped"
+    assert lines[-1].strip("= ") == "2 failed, 1 passed"
     assert "  py312-core: tests.test_a::test_two" in lines
     assert "  py312-core: tests.test_a::test_three" in lines
 
@@ -82,7 +83,7 @@ def test_an_environment_without_tests_is_one(run: Run) -> None:
     run.environment("mypy", "mypy src", "mypy tests")
     lines, well = run.end()
     assert not well
-    assert lines[-1] == "1 passed, 2 failed, 0 skipped"
+    assert lines[-1].strip("= ") == "2 failed, 1 passed"
     assert "  mypy: exit code 1 of mypy src" in lines
     assert "  mypy: exit code 1 of mypy tests" in lines
 
@@ -92,7 +93,7 @@ def test_a_failure_behind_good_tests_is_one(run: Run) -> None:
     run.report("py312-epoll", _PASSED)
     lines, well = run.end()
     assert not well
-    assert lines[-1] == "1 passed, 1 failed, 0 skipped"
+    assert lines[-1].strip("= ") == "1 failed, 1 passed"
 
 
 def test_a_missing_python_is_a_skip_with_its_reason(run: Run) -> None:
@@ -101,7 +102,7 @@ def test_a_missing_python_is_a_skip_with_its_reason(run: Run) -> None:
     run.environment("py312-epoll", skipped=True)
     lines, well = run.end()
     assert well
-    assert lines[-1] == "1 passed, 0 failed, 2 skipped"
+    assert lines[-1].strip("= ") == "1 passed, 2 skipped"
     assert "  py399-core: No interpreter found for Python 3.99" in lines
     assert "  py312-epoll: not for this platform (tox.ini)" in lines
 
@@ -127,4 +128,4 @@ def test_nothing_ran(run: Run, skipped: bool) -> None:
 def test_tox_did_not_get_as_far_as_its_results(tmp_path: Path) -> None:
     text, well = summarize(tmp_path / "absent.json", tmp_path)
     assert not well
-    assert text.endswith("0 passed, 0 failed, 0 skipped")
+    assert text.splitlines()[-1].strip("= ") == "no tests ran"
