@@ -62,7 +62,7 @@ cdef class _EndingRing(_WaitingRing):
     cdef int end(self, uint64_t budget) except -1:
         """Cancel all, see every operation end, then unmap: closing the descriptor alone stops nobody's writes."""
         cdef uint64_t deadline = after(budget)
-        cdef bint foreign_thread = self.bound and self.bound != PyThread_get_thread_ident()
+        cdef bint foreign_thread = self.bound and self.bound != thread_number()
         cdef int taken
         self.closing = True
         self.spare = []
@@ -89,7 +89,7 @@ cdef class _EndingRing(_WaitingRing):
 
     cdef void unbind(self) noexcept:
         """In the thread that the ring was bound to; one that has ended has let go of it already."""
-        if self.ring.entered and self.bound == PyThread_get_thread_ident():
+        if self.ring.entered and self.bound == thread_number():
             ring_unregister_fd(&self.ring)
 
     cdef void drop_queued(self) noexcept:

@@ -13,7 +13,7 @@ cdef class _FillingRing(_ReapingRing):
         if not plain_u64(<PyObject *>user_data, &number):
             user_data = as_u64_object(user_data, "Ring", "user_data")
             number = user_data
-        if self.epoch != fork_count or self.closing or self.bound and self.bound != PyThread_get_thread_ident():
+        if self.epoch != fork_count or self.closing or self.bound and self.bound != thread_number():
             self.check("submit")             # only now: code of the user has run
         if not 0 <= flags <= 0xFF:
             raise OverflowError(f"flags {flags:#x} do not fit the 8 bits of an entry")

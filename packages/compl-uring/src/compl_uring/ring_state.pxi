@@ -11,7 +11,8 @@ cdef class _RingState(_Entries):
     cdef UringRing ring
     cdef SlotTable slots
     cdef uint64_t epoch          # fork_count when opened; NEVER before, and once closed
-    cdef unsigned long bound     # the one thread that may enter; 0 is any
+    cdef uint64_t bound          # number of the one thread that may enter; 0 is any
+    cdef unsigned long bound_to  # ... as Python calls it
     cdef bint closing            # no more entries, completions are let go of unseen
     cdef bint chained            # the newest entry links to the next
     cdef bint asks               # completions come only to who enters for them
@@ -77,7 +78,8 @@ cdef class _RingState(_Entries):
 
     cdef void bind(self) noexcept:
         """One thread alone enters from now on: the kernel can keep the ring's file at hand for it."""
-        self.bound = PyThread_get_thread_ident()
+        self.bound = thread_number()
+        self.bound_to = PyThread_get_thread_ident()
         ring_register_fd(&self.ring)         # Linux 5.18; where it fails (16 a thread), the descriptor does
 
     def __dealloc__(self):
@@ -89,9 +91,9 @@ cdef class _RingState(_Entries):
     cdef int check(self, str method) except -1:
         """Refuse a ring that is closed, another process's, or another thread's."""
         if self.epoch == fork_count and not self.closing:
-            if self.bound and self.bound != PyThread_get_thread_ident():
+            if self.bound and self.bound != thread_number():
                 raise _errors.WrongThreadError(
-                    f"Ring.{method}(): the ring was made with SINGLE_ISSUER by thread {self.bound}, and this is thread "
+                    f"Ring.{method}(): the ring was made with SINGLE_ISSUER by thread {self.bound_to}, and this is thread "
                     f"{PyThread_get_thread_ident()}; make a ring in each thread, or one without SINGLE_ISSUER"
                 )
             return 0
