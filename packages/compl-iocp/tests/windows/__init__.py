@@ -1,0 +1,1 @@
+"""Tests that need completion ports: on Windows, or on a Windows CPython under Wine."""
