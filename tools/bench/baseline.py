@@ -21,7 +21,7 @@ class CompileFailed(RuntimeError):
 def program(name: str) -> Path:
     """The executable of ``native/<name>.c``.  Raises CompileFailed."""
     source = SOURCES / f"{name}.c"
-    target = BUILD / f"{name}-{digest([source, SOURCES / 'bench.h'])}"
+    target = BUILD / f"{name}-{digest([source, *SOURCES.glob('*.h')])}"
     if target.exists():
         return target
     compiler = shutil.which("cc")

@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 #: No sample takes longer than this many seconds; one that does is reported as failed.
 LIMIT = 120.0
 #: The processors that this process may use, as it was started.
-CPUS = sorted(os.sched_getaffinity(0))
+CPUS = sorted(os.sched_getaffinity(0)) if sys.platform != "win32" else []
 
 
 class SampleFailed(RuntimeError):

@@ -75,6 +75,8 @@ class Goal:
     cases: tuple[str, ...]
     #: The bound on ours / peer: an upper one, or a lower one where more is better.
     ratio: float
+    #: The case that the peer's value is of, if it is another one: what must not grow is compared with itself.
+    peer_case: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -57,9 +57,11 @@ def measured(record: RowRecord, case: str, implementation: str, metric: str) -> 
     return preferring_quiet(list(by_round(record, case, implementation, metric).values()))
 
 
-def paired(record: RowRecord, case: str, ours: str, peer: str, metric: str) -> Spread | None:
+def paired(
+    record: RowRecord, case: str, ours: str, peer: str, metric: str, peer_case: str | None = None
+) -> Spread | None:
     """The ratio ours / peer of each round, which cancels what disturbed that round as a whole."""
-    left, right = by_round(record, case, ours, metric), by_round(record, case, peer, metric)
+    left, right = by_round(record, case, ours, metric), by_round(record, peer_case or case, peer, metric)
     ratios = [
         (left[number][0] / right[number][0], left[number][1] and right[number][1])
         for number in sorted(left.keys() & right.keys())
@@ -72,7 +74,7 @@ def outcomes(row: Row, record: RowRecord) -> list[Outcome]:
     found = []
     for goal in row.goals:
         for case in goal.cases:
-            ratio = paired(record, case, goal.ours, goal.peer, goal.metric)
+            ratio = paired(record, case, goal.ours, goal.peer, goal.metric, goal.peer_case)
             found.append(Outcome(goal, case, ratio, None if ratio is None else meets(row, goal, ratio.median)))
     return found
 

@@ -72,7 +72,8 @@ def goals_grid(row: Row, record: RowRecord) -> Grid:
         found = "not measured" if ratio is None else f"{times(ratio.median)}{range_of(ratio, times)}"
         what = f"{row.metric(goal.metric).title}, {outcome.case}"
         verdict = {None: "", True: "met", False: "missed"}[outcome.met]
-        lines.append((f"{goal.ours} / {goal.peer}", what, bound(row, goal), found, verdict))
+        peer = f"{goal.peer}, {goal.peer_case}" if goal.peer_case else goal.peer
+        lines.append((f"{goal.ours} / {peer}", what, bound(row, goal), found, verdict))
     return Grid("Goals", ("ratio", "of", "goal", "paired ratio", ""), tuple(lines), (False,) * len(lines))
 
 

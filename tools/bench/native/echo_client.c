@@ -1,6 +1,6 @@
-/* Row `echo`: the load.  `connections` sockets, each sends `size` bytes, waits for all of them to come back, compares
- * every byte and sends the next.  After `warm` seconds it counts for `seconds` and reads the server's CPU clock at both
- * ends of that window. */
+/* Row `echo`: the load.  `connections` sockets, each with `window` requests of `size` bytes on their way: as soon as one
+ * has come back whole, every byte of it is compared and the next is sent.  After `warm` seconds it counts for `seconds`
+ * and reads the server's CPU clock at both ends of that time. */
 #include "bench.h"
 
 #include <netinet/in.h>
@@ -8,32 +8,32 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { BATCH = 256, LARGEST = 65536, SLOTS = 1 << 16 };
+/* What is on its way stays below every socket buffer, so that no send has to wait for the other side to read. */
+enum { BATCH = 256, LARGEST = 16384, WIDEST = 4, SLOTS = 1 << 16 };
 
 struct connection {
     int fd;
-    uint32_t number, request;
+    uint32_t number, asked, answered;
     size_t received;
-    int64_t sent_at;
-    unsigned char out[LARGEST], in[LARGEST];
+    int64_t sent_at[WIDEST];
+    unsigned char in[LARGEST];
 };
 
-static size_t size;
+static size_t size, window;
+static uint64_t block[LARGEST / 8];
 static uint32_t slots[SLOTS]; /* round trips by microsecond, the last for all that are longer */
 
-static void fill(struct connection *connection) {
-    uint64_t seed = ((uint64_t)connection->number << 32) + ++connection->request;
-    for (size_t i = 0; i < size; i += 8) {
-        seed += UINT64_C(0x9E3779B97F4A7C15); /* every 8 bytes of every request differ */
-        memcpy(connection->out + i, &seed, size - i < 8 ? size - i : 8);
-    }
+/* Put the bytes of a request into `block`. */
+static void fill(const struct connection *connection, uint32_t request) {
+    uint64_t seed = ((uint64_t)connection->number << 32) + request;
+    /* Every 8 bytes of every request differ. */
+    for (size_t i = 0; i < (size + 7) / 8; i++) block[i] = seed + (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
 }
 
 static void request(struct connection *connection) {
-    fill(connection);
-    connection->received = 0;
-    connection->sent_at = now(CLOCK_MONOTONIC);
-    if (send(connection->fd, connection->out, size, MSG_NOSIGNAL) != (ssize_t)size) {
+    fill(connection, connection->asked);
+    connection->sent_at[connection->asked++ % window] = now(CLOCK_MONOTONIC);
+    if (send(connection->fd, block, size, MSG_NOSIGNAL) != (ssize_t)size) {
         fprintf(stderr, "client: send: %s\n", strerror(errno));
         exit(1);
     }
@@ -48,11 +48,13 @@ static int answer(struct connection *connection) {
     }
     connection->received += (size_t)got;
     if (connection->received < size) return 0;
-    if (memcmp(connection->in, connection->out, size) != 0) {
-        fprintf(stderr, "client: connection %u: request %u came back changed\n", connection->number, connection->request);
+    fill(connection, connection->answered);
+    if (memcmp(connection->in, block, size) != 0) {
+        fprintf(stderr, "client: connection %u: request %u came back changed\n", connection->number, connection->answered);
         exit(1);
     }
-    int64_t micros = (now(CLOCK_MONOTONIC) - connection->sent_at) / 1000;
+    connection->received = 0;
+    int64_t micros = (now(CLOCK_MONOTONIC) - connection->sent_at[connection->answered++ % window]) / 1000;
     slots[micros < SLOTS ? micros : SLOTS - 1]++;
     return 1;
 }
@@ -68,12 +70,15 @@ int main(int argc, char **argv) {
     int connections = (int)parameter(argc, argv, "connections"), one = 1, epoll_fd;
     double warm = parameter(argc, argv, "warm"), seconds = parameter(argc, argv, "seconds");
     size = (size_t)parameter(argc, argv, "size");
+    window = (size_t)parameter(argc, argv, "window");
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                   .sin_port = htons((uint16_t)parameter(argc, argv, "port"))};
     clockid_t server;
-    if ((errno = clock_getcpuclockid((pid_t)parameter(argc, argv, "pid"), &server)) != 0 || size < 1 || size > LARGEST) {
-        fprintf(stderr, "client: no CPU clock of the server (%s), or a size not in 1..%d\n", strerror(errno), LARGEST);
+    if ((errno = clock_getcpuclockid((pid_t)parameter(argc, argv, "pid"), &server)) != 0 || size < 1 || size > LARGEST ||
+        window < 1 || window > WIDEST) {
+        fprintf(stderr, "client: no CPU clock of the server (%s), or not 1..%d bytes, 1..%d at a time\n", strerror(errno),
+                LARGEST, WIDEST);
         return 1;
     }
     struct connection *all = calloc((size_t)connections, sizeof *all);
@@ -86,7 +91,7 @@ int main(int argc, char **argv) {
         CHECK(setsockopt(all[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one));
         CHECK(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, all[i].fd, &event));
     }
-    for (int i = 0; i < connections; i++) request(all + i);
+    for (int i = 0; i < connections * (int)window; i++) request(all + i % connections);
 
     int64_t started = now(CLOCK_MONOTONIC), deadline = started + (int64_t)(warm * 1e9), done = 0, cpu = 0, own = 0;
     for (int measuring = 0;;) {

@@ -36,7 +36,7 @@ int main(void) {
                 continue;
             }
             ssize_t got = recv(fd, buffer, BUFFER, 0);
-            /* The client has at most one small request in flight, so that a short send means a bug. */
+            /* What the client has on its way fits into every socket buffer, so that a short send means a bug. */
             if (got <= 0 || send(fd, buffer, (size_t)got, MSG_NOSIGNAL) != got) close(fd);
         }
     }

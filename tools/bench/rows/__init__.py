@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from bench.row import Row
 
 #: Each is a module or package of this name with a ``ROW``.
-NAMES = ("epoll", "idle", "post", "echo", "reads", "memory")
+NAMES = ("epoll", "idle", "nop", "post", "echo", "reads", "copy", "memory", "iocp", "iocp_echo")
 
 
 def load(name: str) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from bench.record import RowRecord, Sample
@@ -52,6 +54,18 @@ def test_a_goal_is_an_upper_bound_unless_more_is_better(more_is_better: bool, me
     samples = record((0, "ours", 80, 0), (0, "peer", 100, 0))
     (outcome,) = outcomes(row(0.9, more_is_better=more_is_better), samples)
     assert outcome.met is met
+
+
+def test_what_must_not_grow_is_compared_with_itself_in_another_case() -> None:
+    samples = [
+        Sample(round, 0, case, "ours", {"cpu": value}, 0.0)
+        for round, case, value in ((0, "small", 10.0), (0, "large", 11.0), (1, "small", 20.0), (1, "large", 22.0))
+    ]
+    goals = (Goal("ours", "ours", "cpu", ("large",), 1.05, peer_case="small"),)
+    (outcome,) = outcomes(dataclasses.replace(row(1.0), goals=goals), RowRecord(samples))
+    assert outcome.ratio is not None
+    assert outcome.ratio.median == pytest.approx(1.1)
+    assert outcome.met is False
 
 
 def test_a_missing_side_is_neither_met_nor_missed() -> None:

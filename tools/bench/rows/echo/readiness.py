@@ -23,7 +23,7 @@ def accepted(listener: socket.socket) -> socket.socket:
 def answer(client: socket.socket, buffer: bytearray, view: memoryview) -> bool:
     """Echo what is there; false when the connection has ended.
 
-    The client has at most one small request in flight, so that a short or blocking send means a bug.
+    What the client has on its way fits into every socket buffer, so that a short or blocking send means a bug.
     """
     count = client.recv_into(buffer)
     if count == 0:
@@ -34,7 +34,7 @@ def answer(client: socket.socket, buffer: bytearray, view: memoryview) -> bool:
     return True
 
 
-def select_epoll(listener: socket.socket) -> None:
+def select_epoll(listener: socket.socket, **_load: object) -> None:
     """The hand-written loop over ``select.epoll``."""
     epoll = select.epoll()
     epoll.register(listener, select.EPOLLIN)
@@ -52,7 +52,7 @@ def select_epoll(listener: socket.socket) -> None:
                 clients.pop(file).close()
 
 
-def port(backend: str, listener: socket.socket) -> None:
+def port(backend: str, listener: socket.socket, **_load: object) -> None:
     """The same loop over a port's READY completions; keys tell the connections apart."""
     from compl_core import Interest
 

@@ -18,7 +18,7 @@ class Echo(asyncio.Protocol):
         self.write(data)
 
 
-def serve(module: str, listener: socket.socket) -> None:
+def serve(module: str, listener: socket.socket, **_load: object) -> None:
     # asyncio receives into a new 256 KiB bytes each time.  Until glibc has seen a larger block freed it maps and unmaps
     # every one of them, at five times the cost of the whole request; long-running programs are past that.
     bytearray(1 << 20)
