@@ -36,9 +36,13 @@ from steps import StepFailed, run_steps
 
 #: The distributions that every system can build, and the backends of one system.
 _EVERYWHERE = ("packages/compl-core", "conformance")
-_NATIVE = {"linux": ("epoll",)}
+_NATIVE = {"linux": ("aio", "epoll", "uring"), "win32": ("iocp",)}
+#: Those that no sandbox and no sysctl switches off.
+_CERTAIN = ("epoll", "iocp")
+#: As many environments at once as there are processors: most of their time is waiting, or one compiler's.
+_AT_ONCE = ("run-parallel", "--parallel", "auto", "--parallel-no-spinner")
 #: What tox.ini has an environment for, on every Python.
-_SUBJECTS = ("core", "epoll", "conformance")
+_SUBJECTS = ("core", "aio", "epoll", "uring", "iocp", "conformance", *(("windows",) if sys.platform == "win32" else ()))
 
 
 def main() -> int:
@@ -82,7 +86,7 @@ def _demo() -> int:
     run_steps(steps, log=DEV / "setup.log", folder=ROOT)
     print(flush=True)
     python = environment.python
-    required = ["--require", ",".join(native)] if native else []
+    required = ["--require", ",".join(name for name in native if name in _CERTAIN)] if native else []
     judged = subprocess.run([python, "-m", "compl_conformance", *required], cwd=ROOT, check=False).returncode
     worked = subprocess.run([python, ROOT / "tools" / "demo"], cwd=ROOT, check=False).returncode
     if judged:
@@ -114,7 +118,7 @@ def _tox(arguments: list[str]) -> int:
     results, reports = DEV / "tox.json", ROOT / ".tox" / "reports"
     results.unlink(missing_ok=True)
     shutil.rmtree(reports, ignore_errors=True)
-    command = [str(environment.python), "-m", "tox", "run", "--result-json", str(results), *arguments]
+    command = [str(environment.python), "-m", "tox", *_AT_ONCE, "--result-json", str(results), *arguments]
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": _every_python()}, check=False).returncode
     text, well = summary.summarize(results, reports)
     print(text, flush=True)

@@ -78,6 +78,8 @@ def _compiler(name: str) -> list[str] | None:
     if name == architecture().name and sys.platform != "win32":
         words = prerequisites.compiler()
         return words if shutil.which(words[0]) else None
+    if name == "win32" and not shutil.which(_CROSS[name]) and shutil.which(_CROSS["win64"]):
+        return [_CROSS["win64"], "-m32"]  # mingw-w64 has one set of headers for both
     return [_CROSS[name]] if name in _CROSS and shutil.which(_CROSS[name]) else None
 
 

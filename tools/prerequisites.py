@@ -31,6 +31,11 @@ def missing(*, native: bool) -> list[Missing]:
         found.append(Missing("venv and ensurepip", "to make an environment", (f"{_python()}-venv",), ("python3",)))
     if not native:
         return found
+    if sys.platform == "win32":
+        if not shutil.which("gcc"):
+            why = "mingw-w64's, to build the native backends: winget install BrechtSanders.WinLibs.POSIX.UCRT"
+            found.append(Missing("gcc on the PATH", why, (), ()))
+        return found
     command = compiler()
     if not shutil.which(command[0]):
         why = f"{command[0]}, to build the native backends"
@@ -56,8 +61,10 @@ def report(found: list[Missing]) -> str:
     lines += [f"  {one.what} ({one.why})" for one in found]
     debian = dict.fromkeys(package for one in found for package in one.debian)
     fedora = dict.fromkeys(package for one in found for package in one.fedora)
-    lines += [f"Debian, Ubuntu:  sudo apt-get install {' '.join(debian)}"]
-    lines += [f"Fedora:          sudo dnf install {' '.join(fedora)}"]
+    if debian:
+        lines += [f"Debian, Ubuntu:  sudo apt-get install {' '.join(debian)}"]
+    if fedora:
+        lines += [f"Fedora:          sudo dnf install {' '.join(fedora)}"]
     return "\n".join(lines)
 
 

@@ -19,7 +19,10 @@ _ROOT = Path(__file__).resolve().parents[1]
 #: Folder, import name, and the ``sys.platform`` that its wheel can be built on, if only one.
 _DISTRIBUTIONS = (
     ("packages/compl-core", "compl_core", ""),
+    ("packages/compl-aio", "compl_aio", "linux"),
     ("packages/compl-epoll", "compl_epoll", "linux"),
+    ("packages/compl-uring", "compl_uring", "linux"),
+    ("packages/compl-iocp", "compl_iocp", ""),  # elsewhere without its native part
     ("conformance", "compl_conformance", ""),
 )
 _IN_SDIST = ("CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "src/", "tests/")
