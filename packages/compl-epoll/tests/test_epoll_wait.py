@@ -136,6 +136,7 @@ def test_what_a_handler_raises_comes_out(child: Callable[[str], str]) -> None:
         import os, signal, threading
         from compl_epoll import Epoll, EventArray
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         with Epoll() as epoll:
             events = EventArray(1)
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()

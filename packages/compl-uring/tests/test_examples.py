@@ -73,7 +73,10 @@ def test_timeout() -> None:
 def test_timeout_interrupted() -> None:
     """The interrupt ends it after the teardown."""
     with subprocess.Popen(
-        command("ring_timeout.py", "--ticks", "9", "--seconds", "1"), stdout=subprocess.PIPE, text=True
+        command("ring_timeout.py", "--ticks", "9", "--seconds", "1"),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "tick 1\n"

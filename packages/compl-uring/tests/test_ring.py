@@ -245,11 +245,13 @@ def test_keyboard_interrupt_loses_no_completion(ring: Ring, pipe: tuple[int, int
     ring.read(pipe[0], bytearray(8), -1, 2)
     main = threading.main_thread().ident
     assert main is not None
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     timer = threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         ring.submit_and_wait(2, 30)
     timer.join()
+    signal.signal(signal.SIGINT, before)
     os.write(pipe[1], b"x")
     assert sorted(entry.user_data for entry in ring.submit_and_wait(2, 30)) == [1, 2]
 

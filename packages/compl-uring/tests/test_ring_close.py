@@ -66,6 +66,7 @@ def test_close_ends_what_waits_in_kernel_threads_and_chains(pipe: tuple[int, int
         lambda: Ring(16, flags=SetupFlags.SQE128 | SetupFlags.CQE32),
         lambda: Ring(16, flags=SetupFlags.R_DISABLED),
     ],
+    ids=["bound", "cooperating", "polled", "smallest", "large entries", "disabled"],
 )
 def test_close_of_every_kind_of_ring(make: Callable[[], Ring], pair: Pair) -> None:
     buffers = [bytearray(8) for _ in range(16)]
