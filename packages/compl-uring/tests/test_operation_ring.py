@@ -283,6 +283,7 @@ def test_signals_run_their_handlers(child: Callable[[str], str]) -> None:
             signal.signal(signal.SIGUSR1, lambda *_: program.stop())
             number = signal.SIGUSR1
             program.run()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
             number = signal.SIGINT
             try:
                 program.run()
